@@ -1,0 +1,122 @@
+# The front door. `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+export PATH := $(BIN):$(PATH)
+export PYTHON
+export UV_CONFIG_FILE := $(abspath $(VENV))/uv.toml
+# What an operator's shell has set must not reach our Python.
+unexport PYTHONPATH PYTHONHOME
+
+# Further arguments for ansible-playbook: ARGS="--limit worker-1 --verbose"
+ARGS ?=
+INVENTORY = inventories/$(ENV)
+BUILD = build/$(ENV)
+PLAYBOOK = ansible-playbook --inventory $(INVENTORY) $(ARGS)
+CHECK = STACK_PLAN=$(BUILD)/plan.json $(PLAYBOOK) site.yml --check
+
+##@ The try-out on this machine: no root, no Docker
+
+up: $(VENV)/.stack ## start Redis, workers and beat here, then prove what they promise
+	@mkdir -p build/local
+	@python -m settings prepare inventories/local --root .stack/local
+	@$(MAKE) ENV=local validate
+	@$(MAKE) ENV=local _plan-summary
+	@grep -q '"changed_hosts": 0' build/local/plan.json || $(MAKE) ENV=local _converge _evidence
+	@$(MAKE) ENV=local _promises
+
+down: ## stop the local stack; its data stays
+	@scripts/local down
+
+status: ## show the processes of the local stack
+	@scripts/local status
+
+logs: ## show the ends of the local stack's logs (FOLLOW=1 goes on)
+	@scripts/local logs $(if $(FOLLOW),follow)
+
+clean: down ## stop the local stack and delete its data and everything that was built
+	@rm -rf .stack build inventories/local/group_vars/all/machine.yml
+	@echo "deleted .stack, build and this machine's values"
+
+##@ The ladder, for any inventory: ENV=local, production, …
+
+validate: _env ## are the settings well-formed, and do they contradict each other? touches nothing
+	@python -m settings validate $(INVENTORY) --json $(BUILD)/validate.json
+
+plan: validate ## what would change, file by file, live or by restart? touches nothing
+	@$(CHECK) --diff
+
+deploy: validate _converge ## make it so, losing no task; again = no change
+
+verify: validate _evidence _promises ## does the running system keep its promises? (RESTART=1 restarts a worker, too)
+
+stage: validate ## render every host's files below build/ENV/HOST, the very bytes that deploy writes
+	@$(PLAYBOOK) site.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
+	@echo "staged in $(BUILD); it holds secrets"
+
+secrets: _env ## write a vault file with new passwords for ENV
+	@python -m settings secrets $(INVENTORY)
+
+_converge: _env
+	@STACK_PLAN=$(BUILD)/deploy.json $(PLAYBOOK) site.yml
+
+_plan-summary: _env
+	@$(CHECK) >$(BUILD)/plan.log 2>&1 || { cat $(BUILD)/plan.log; exit 1; }
+	@sed -n '/^PLAY RECAP/,$$p' $(BUILD)/plan.log | sed -n '3,$$p' | grep -v '^$$'; true
+
+_evidence: _env
+	@rm -f $(BUILD)/plan.json
+	@$(CHECK) >$(BUILD)/evidence.log 2>&1 || { echo "the hosts could not be examined:"; tail -n 30 $(BUILD)/evidence.log; }
+
+_promises: _env
+	@python -m verify $(INVENTORY) --evidence $(BUILD)/plan.json --json $(BUILD)/verify.json --junit $(BUILD)/verify.xml \
+	  $(if $(RESTART),--allow-restart)
+
+_env: $(VENV)/.stack
+	@test -n "$(ENV)" || { echo "Which inventory? Say ENV=…, one of: $$(ls inventories | tr '\n' ' ')" >&2; exit 2; }
+	@test -d "$(INVENTORY)" || { python -m settings validate $(INVENTORY); exit 2; }
+	@test "$(ENV)" != local || test -e $(INVENTORY)/group_vars/all/machine.yml || \
+	  python -m settings prepare $(INVENTORY) --root .stack/local
+	@mkdir -p $(BUILD)
+
+##@ Work on this repository
+
+test: $(VENV)/.dev ## run every test, the fast ones first
+	@pytest unit_tests integration_tests -ra
+
+lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of generated files
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@yamllint --strict .
+	@ansible-lint --offline --strict
+	@python -m settings generate --check
+
+generate: $(VENV)/.dev ## write docs/settings.md, docs/rules.md and the roles' defaults from settings/
+	@python -m settings generate
+
+benchmark: $(VENV)/.dev ## measure the figures of docs/performance.md
+	@python -m benchmarks
+
+requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
+	@for name in uv stack dev worker; do \
+	  uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --no-emit-index-url \
+	    --no-annotate --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+help: ## list these targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/.stack: requirements/uv.txt requirements/stack.txt | scripts/bootstrap
+	@test -e $(VENV)/.dev -a requirements/dev.txt -ot $(VENV)/.dev && touch $@ || scripts/bootstrap $(VENV) requirements/stack.txt
+
+# dev holds stack: one environment serves both
+$(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
+	@scripts/bootstrap $(VENV) requirements/dev.txt
+	@touch $(VENV)/.stack
+
+.PHONY: up down status logs clean validate plan deploy verify stage secrets test lint generate benchmark requirements help \
+  _converge _plan-summary _evidence _promises _env

@@ -1,0 +1,140 @@
+"""Render a role's manifest with Ansible's own engine and write all its files in one round trip.
+
+    - name: Write the files
+      render_files:
+        manifest: manifest.yml   # in the role's folder
+        only: written            # optional: `rendered` returns the contents and writes nothing
+
+With `stack_stage_root` set, the very same bytes go to `<stack_stage_root>/<host>/…` on the controller, and no host is
+touched. CI compares the bytes with those of `ansible.builtin.template`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible._internal._templating._template_vars import generate_ansible_template_vars
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
+
+KEYS = {"path", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
+# As ansible.builtin.template has them.
+OVERRIDES = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
+
+
+class ActionModule(ActionBase):
+    """Expand, render, write."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `changed`, `files` (path → changed) and, with `only: rendered`, `contents` (path → text)."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        only = self._task.args.get("only", "written")
+        if "stack" not in variables or "stack_fleet" not in variables:
+            raise AnsibleActionFail("No settings were resolved: let the play begin with the role preflight.")
+        entries = self._rendered(self._manifest(), variables)
+        stage_root = variables.get("stack_stage_root")
+        if only == "rendered":
+            result.update(changed=False, contents={entry["path"]: entry["text"] for entry in entries if "text" in entry})
+            # contents hold secrets: they are for the next task, never for a terminal
+            result["_ansible_no_log"] = True
+            return result
+        if stage_root:
+            folder = Path(str(self._templar.template(stage_root))) / str(variables["inventory_hostname"])
+            result.update(_stage(entries, folder))
+            return result
+        root = str(self._templar.evaluate_expression(trust_as_template("stack.root")))
+        unprivileged = bool(self._templar.evaluate_expression(trust_as_template("stack.unprivileged")))
+        result.update(
+            self._execute_module(
+                module_name="write_files",
+                module_args={"files": [_for_host(entry, root, unprivileged) for entry in entries]},
+                task_vars=variables,
+            )
+        )
+        return result
+
+    def _manifest(self) -> list[dict[str, Any]]:
+        role = self._task._role
+        if role is None:
+            raise AnsibleActionFail("render_files belongs into a role: it reads the role's manifest.")
+        path = os.path.join(role._role_path, str(self._task.args.get("manifest", "manifest.yml")))
+        entries = self._loader.load_from_file(path, trusted_as_template=True)
+        for entry in entries:
+            unknown = set(entry) - KEYS
+            if unknown or "path" not in entry:
+                wrong = f"unknown key {', '.join(sorted(unknown))}" if unknown else "no path"
+                raise AnsibleActionFail(f"{path}: an entry has {wrong}; known are {', '.join(sorted(KEYS))}: {entry}")
+        return list(entries)
+
+    def _rendered(self, manifest: list[dict[str, Any]], variables: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return one flat entry per file or directory, contents rendered."""
+        rendered: list[dict[str, Any]] = []
+        digest = hashlib.sha256()
+        for entry in manifest:
+            for scope in self._items(entry, variables):
+                templar = self._templar.copy_with_new_env(available_variables={**variables, **scope})
+                if "when" in entry and not templar.evaluate_conditional(entry["when"]):
+                    continue
+                plain = {key: templar.template(value) for key, value in entry.items() if key not in ("each", "as", "when")}
+                if "src" in entry:
+                    # Digest of all that stands above in the manifest: units carry it, and change with what they read.
+                    text = self._render(plain["src"], {**variables, **scope, "files_digest": digest.hexdigest()[:16]})
+                    digest.update(f"{plain['path']}\0{text}\0".encode())
+                    plain["text"] = text
+                rendered.append(plain)
+        return rendered
+
+    def _items(self, entry: dict[str, Any], variables: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if "each" not in entry:
+            yield {}
+            return
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        for item in templar.evaluate_expression(entry["each"]):
+            yield {entry["as"]: item}
+
+    def _render(self, src: str, variables: dict[str, Any]) -> str:
+        source = self._find_needle("templates", src)
+        base = source[: -len(src)]
+        variables = {**variables, **generate_ansible_template_vars(path=src, fullpath=source)}
+        templar = self._templar.copy_with_new_env(searchpath=[base, os.path.dirname(source)], available_variables=variables)
+        text = trust_as_template(self._loader.get_text_file_contents(source))
+        return str(templar.template(text, escape_backslashes=False, overrides=OVERRIDES))
+
+
+def _for_host(entry: dict[str, Any], root: str, unprivileged: bool) -> dict[str, Any]:
+    """Return an entry as the module takes it: below the root, and without owners where we are nobody to give away."""
+    sent = {key: entry[key] for key in ("state", "target", "mode", "secret") if key in entry}
+    sent["path"] = entry["path"] if entry["path"].startswith(f"{root}/") else root + entry["path"]
+    if "text" in entry:
+        sent["content"] = base64.b64encode(entry["text"].encode()).decode()
+    if not unprivileged:
+        sent.update({key: entry[key] for key in ("owner", "group") if key in entry})
+    return sent
+
+
+def _stage(entries: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Write below a folder of the controller; return `changed` and `files`."""
+    files: dict[str, bool] = {}
+    for entry in entries:
+        path = folder / str(entry["path"]).lstrip("/")
+        if "text" not in entry:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = entry["text"].encode()
+        changed = not path.is_file() or path.read_bytes() != content
+        if changed:
+            path.unlink(missing_ok=True)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
+        files[str(path)] = changed
+    return {"changed": any(files.values()), "files": files}

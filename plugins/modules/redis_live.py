@@ -1,0 +1,317 @@
+#!/usr/bin/python
+"""Tell a running Redis what its new configuration says, without a restart. Standard library and redis-cli only."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redis_live
+short_description: Apply a redis.conf and an ACL file to the running server, live
+description:
+  - Compares CONFIG GET with the directives of a rendered redis.conf and sets what may be set live by CONFIG SET.
+  - Turning appendonly on waits until the file is complete, so that no restart can find it empty.
+  - Users are compared by letting Redis itself read the rules into a scratch user, and changed by ACL SETUSER, which
+    unlike ACL LOAD disconnects nobody.
+  - What only a restart can change is returned in C(restart). A server that does not run is left alone.
+options:
+  cli: {description: Path of redis-cli., type: path, required: true}
+  host: {description: Address., type: str, default: 127.0.0.1}
+  port: {description: Port., type: int, required: true}
+  tls: {description: Options of redis-cli for TLS., type: list, elements: str, default: []}
+  user: {description: "User to log in as; empty where there is none.", type: str, default: ""}
+  passwords: {description: Passwords to try in turn., type: list, elements: str, default: []}
+  config: {description: The rendered redis.conf., type: str, required: true}
+  users: {description: The rendered ACL lines; empty where there is no ACL file., type: list, elements: str, default: []}
+  live: {description: Directives that CONFIG SET may change., type: list, elements: str, required: true}
+  oldest: {description: "Oldest server that the file is written for, as major.minor.", type: str, required: true}
+  must_run: {description: Wait for the server and fail unless all is as written., type: bool, default: false}
+  timeout: {description: Longest wait for a start or an AOF in seconds., type: int, default: 60}
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: full}
+author: [The authors of this repository (@authors)]
+"""
+EXAMPLES = r"""
+- name: Tell the running Redis
+  redis_live:
+    cli: /usr/bin/redis-cli
+    port: 6379
+    config: "{{ rendered }}"
+    live: [maxmemory]
+    oldest: "7.0"
+"""
+RETURN = r"""
+running: {description: Whether the server runs., returned: always, type: bool}
+live: {description: Settings that were changed live., returned: always, type: list}
+restart: {description: Settings that wait for a restart., returned: always, type: list}
+users: {description: Users that were changed., returned: always, type: list}
+version: {description: Version of the server., returned: when it runs, type: str}
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+SECRET = ("requirepass", "masterauth", "tls-key-file-pass")
+# Never asked by CONFIG GET, or only meaningful at start.
+NOT_ASKED = ("replicaof", "include")
+SCRATCH = "ansible-compare"
+POLL = 0.05  # seconds between two looks at a condition
+
+
+class Refused(Exception):
+    """Redis answered with an error."""
+
+
+class Client:
+    """redis-cli, with the password in the environment: arguments show in ps."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        """Remember how to reach the server."""
+        self.command = [params["cli"], "-h", params["host"], "-p", str(params["port"]), *params["tls"]]
+        self.user = params["user"]
+        self.password = ""
+
+    def call(self, *words: str) -> str:
+        """Send one command; return the raw answer.
+
+        Raises:
+            Refused: on an error of Redis; redis-cli itself exits 0 then.
+            ConnectionError: if nobody answers.
+        """
+        login = ["--user", self.user] if self.user and self.password else []
+        environment = {**os.environ, "REDISCLI_AUTH": self.password} if self.password else dict(os.environ)
+        # The last word comes by stdin (-x), so that no secret stands in the arguments.
+        done = subprocess.run(
+            [*self.command, "--no-auth-warning", *login, "-x", *words[:-1]],
+            input=words[-1],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        ) if len(words) > 1 else subprocess.run(
+            [*self.command, "--no-auth-warning", *login, *words],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        answer = done.stdout.rstrip("\n")
+        trouble = done.stderr.strip()
+        if "Could not connect" in trouble or "Could not connect" in answer or "Connection" in trouble:
+            raise ConnectionError(trouble or answer)
+        if re.match(r"(ERR|NOAUTH|WRONGPASS|NOPERM|MISCONF|OOM|LOADING|NOSCRIPT|READONLY|EXECABORT) ", answer):
+            raise Refused(answer)
+        if "AUTH failed" in trouble:
+            raise Refused(trouble)
+        if done.returncode or "rotocol error" in trouble:
+            raise ConnectionError(trouble or answer)
+        return answer
+
+
+def directives(text: str) -> dict[str, str]:
+    """Read the directives of a redis.conf; repeated ones are joined, as CONFIG GET shows them."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, *words = shlex.split(line)
+        value = " ".join(words)
+        found[name] = f"{found[name]} {value}".strip() if name in found else value
+    return found
+
+
+def same(name: str, wanted: str, has: str) -> bool:
+    """Whether CONFIG GET's answer means what the file says."""
+    if name == "client-output-buffer-limit":
+        return wanted in has
+    return wanted == has
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """Read an answer of INFO."""
+    return dict(line.strip().split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def log_in(module: AnsibleModule, client: Client) -> bool:
+    """Find the password that holds; return whether a server runs."""
+    where = f"{module.params['host']}:{module.params['port']}"
+    refusals = []
+    for password in module.params["passwords"] or [""]:
+        client.password = password
+        try:
+            client.call("PING")
+        except Refused as error:
+            if str(error).startswith("LOADING"):
+                return True
+            refusals.append(str(error))
+            continue
+        except ConnectionError as error:
+            if "refused" in str(error) or "No such file" in str(error):
+                return False
+            module.fail_json(
+                msg=f"Something answers on {where} that is no Redis ({error}): stop it, or set another redis_port."
+            )
+        return True
+    module.fail_json(
+        msg=f"A Redis answers on {where} and refuses the user {module.params['user'] or 'default'} ({refusals[-1]}): "
+        "it is another one, or its password was changed by hand. Stop it, set another redis_port, or put the valid "
+        "password into redis_previous_passwords."
+    )
+    raise AssertionError("fail_json ends the module")
+
+
+def wait_for(module: AnsibleModule, client: Client, what: str, ready: Any) -> None:
+    """Wait until `ready()` holds; fail with what was awaited."""
+    deadline = time.monotonic() + module.params["timeout"]
+    while True:
+        last = ""
+        try:
+            if ready():
+                return
+        except (ConnectionError, Refused) as error:
+            last = f" ({error})"
+        if time.monotonic() > deadline:
+            module.fail_json(msg=f"{module.params['host']}:{module.params['port']}: {what} was not reached within {module.params['timeout']} s{last}")
+        time.sleep(POLL)
+
+
+def turn_on_appendonly(module: AnsibleModule, client: Client) -> None:
+    """Wait until the new file holds everything: a restart before that would load less."""
+
+    def complete() -> bool:
+        info = parse_info(client.call("INFO", "persistence"))
+        if info["aof_last_bgrewrite_status"] != "ok" and info["aof_rewrite_in_progress"] == "0":
+            module.fail_json(msg="Redis could not write the append-only file: look for the reason in its log; a full disk is the usual one. The data is as it was.")
+        return info["aof_enabled"] == "1" and info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0"
+
+    wait_for(module, client, "a complete append-only file", complete)
+
+
+def config_changes(client: Client, wanted: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return directive → (has, wanted) for all that differ."""
+    answer = client.call("CONFIG", "GET", "*").split("\n")
+    has = dict(zip(answer[::2], answer[1::2]))
+    return {
+        name: (has[name], value)
+        for name, value in wanted.items()
+        if name in has and name not in NOT_ASKED and not same(name, value, has[name])
+    }
+
+
+def acl_rules(client: Client, name: str) -> str:
+    """Return the rules of a user as Redis writes them, without its name."""
+    for line in client.call("ACL", "LIST").split("\n"):
+        words = line.split(" ", 2)
+        if words[:2] == ["user", name]:
+            return words[2]
+    return ""
+
+
+def set_user(client: Client, name: str, rules: str) -> None:
+    """ACL SETUSER; the rules hold hashes of passwords, never passwords."""
+    client.call("ACL", "SETUSER", name, "reset", *rules.split()[:-1], rules.split()[-1])
+
+
+def changed_users(module: AnsibleModule, client: Client) -> list[str]:
+    """Compare, and unless checking set, the users; return the names of those that differed."""
+    wanted = {line.split()[1]: line.split(" ", 2)[2] for line in module.params["users"]}
+    changed = []
+    try:
+        for name, rules in wanted.items():
+            set_user(client, SCRATCH, rules)
+            if acl_rules(client, SCRATCH) != acl_rules(client, name):
+                changed.append(name)
+    finally:
+        client.call("ACL", "DELUSER", SCRATCH)
+    present = {line.split()[1] for line in client.call("ACL", "LIST").split("\n")}
+    gone = sorted(present - set(wanted) - {SCRATCH})
+    if not module.check_mode:
+        for name in changed:
+            set_user(client, name, wanted[name])
+        for name in gone:
+            client.call("ACL", "DELUSER", name)
+    return changed + gone
+
+
+def apply(module: AnsibleModule, client: Client, result: dict[str, Any]) -> None:
+    """Change what may be changed live."""
+    wanted = directives(module.params["config"])
+    differing = config_changes(client, wanted)
+    if "maxmemory" in differing and differing["maxmemory"][1] != "0":
+        used = int(parse_info(client.call("INFO", "memory"))["used_memory"])
+        if int(differing["maxmemory"][1]) < used:
+            module.fail_json(
+                msg=f"redis_maxmemory = {differing['maxmemory'][1]} is below the {used} bytes in use: every publish would be refused. Drain the queues first, or write more."
+            )
+    lines = []
+    for name, (has, value) in differing.items():
+        live = name in module.params["live"] or name in SECRET
+        result["live" if live else "restart"].append(name)
+        shown = ("(secret)", "(secret, another)") if name in SECRET else (has, value)
+        lines.append(f"{name}: {shown[0] or repr('')} -> {shown[1] or repr('')} ({'live' if live else 'restart'})")
+        if live and not module.check_mode:
+            client.call("CONFIG", "SET", name, value)
+            if name == "appendonly" and value == "yes":
+                turn_on_appendonly(module, client)
+    if module.params["users"]:
+        result["users"] = changed_users(module, client)
+        lines += [f"user {name}: rights or password (live)" for name in result["users"]]
+    result["changed"] = bool(result["live"] or result["users"])
+    if lines:
+        result["diff"] = {"before": "", "after": "\n".join(lines) + "\n", "after_header": "settings of the running Redis"}
+
+
+def main() -> None:
+    """Compare, tell, and where asked, prove."""
+    module = AnsibleModule(
+        argument_spec={
+            "cli": {"type": "path", "required": True},
+            "host": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "required": True},
+            "tls": {"type": "list", "elements": "str", "default": []},
+            "user": {"type": "str", "default": ""},
+            "passwords": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "config": {"type": "str", "required": True, "no_log": True},
+            "users": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "live": {"type": "list", "elements": "str", "required": True},
+            "oldest": {"type": "str", "required": True},
+            "must_run": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    client = Client(module.params)
+    result: dict[str, Any] = {"changed": False, "running": False, "live": [], "restart": [], "users": []}
+    try:
+        if module.params["must_run"]:
+            wait_for(module, client, "an answer of Redis", lambda: log_in(module, client))
+        result["running"] = log_in(module, client)
+        if not result["running"]:
+            module.exit_json(**result)
+        wait_for(module, client, "the end of loading", lambda: parse_info(client.call("INFO", "persistence"))["loading"] == "0")
+        result["version"] = parse_info(client.call("INFO", "server"))["redis_version"]
+        oldest = tuple(map(int, module.params["oldest"].split(".")[:2]))
+        if tuple(map(int, result["version"].split(".")[:2])) < oldest:
+            module.fail_json(msg=f"Redis {result['version']} runs on {module.params['host']}:{module.params['port']}, and redis_version says {module.params['oldest']}: upgrade it, or lower redis_version.")
+        apply(module, client, result)
+        if module.params["must_run"] and result["restart"]:
+            module.fail_json(msg=f"Redis runs, and still differs in {', '.join(result['restart'])}: restart it by its manager, then run this again.")
+    except FileNotFoundError:
+        module.fail_json(msg=f"There is no {module.params['cli']} on this host: install Redis, or correct redis_cli_binary.")
+    except subprocess.TimeoutExpired:
+        module.fail_json(msg=f"Redis on {module.params['host']}:{module.params['port']} accepts connections and does not answer: it is stopped or overloaded. Look at `redis-cli --latency` and its log.")
+    except (Refused, ConnectionError) as error:
+        module.fail_json(msg=f"Redis on {module.params['host']}:{module.params['port']}: {error}", **{key: result[key] for key in ("live", "restart")})
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

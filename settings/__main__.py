@@ -1,0 +1,113 @@
+"""Command line of the settings: `python -m settings validate|generate|secrets|prepare`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from settings.problem import InventoryRefused, Problem, report
+
+REFUSED = 2  # exit code of bad input
+
+
+def _write_json(path: Path | None, problems: tuple[Problem, ...]) -> None:
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([problem.as_dict() for problem in problems], indent=2) + "\n", encoding="utf-8")
+
+
+def validate(args: argparse.Namespace) -> int:
+    """Tell whether an inventory may be deployed."""
+    from settings.loader import load
+
+    try:
+        loaded = load(args.inventory, limit=args.host)
+    except InventoryRefused as refused:
+        _write_json(args.json, refused.problems)
+        print(report(refused.problems), file=sys.stderr)
+        print(f"{args.inventory} is refused: nothing was touched.", file=sys.stderr)
+        return REFUSED
+    _write_json(args.json, loaded.findings)
+    if loaded.findings:
+        print(report(loaded.findings))
+    print(f"{args.inventory} is valid: {len(loaded.fleet.hosts)} host(s).")
+    return 0
+
+
+def generate(args: argparse.Namespace) -> int:
+    """Write, or check, what is generated from the model."""
+    from settings.generate import drifted, write_all
+
+    if args.check:
+        stale = drifted()
+        for path in stale:
+            print(f"{path} is not what settings/ generates: run `make generate`.", file=sys.stderr)
+        return 1 if stale else 0
+    for path in write_all():
+        print(f"wrote {path}")
+    return 0
+
+
+def secrets(args: argparse.Namespace) -> int:
+    """Write a vault file with new passwords."""
+    from settings.secrets import encrypt, passwords_yaml, write_private
+
+    path = args.inventory / "group_vars" / "all" / "vault.yml"
+    if not args.inventory.is_dir():
+        print(f"There is no inventory {args.inventory}: copy inventories/production first.", file=sys.stderr)
+        return REFUSED
+    if path.exists():
+        print(f"{path} is there already: change it with `ansible-vault edit {path}`, or delete it first.", file=sys.stderr)
+        return REFUSED
+    password_file = os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE", "")
+    if not password_file or not Path(password_file).is_file():
+        print(
+            "Name a file that holds the vault's password in ANSIBLE_VAULT_PASSWORD_FILE, for instance: "
+            "(umask 077; openssl rand -base64 32 > ~/.vault-password); export ANSIBLE_VAULT_PASSWORD_FILE=~/.vault-password",
+            file=sys.stderr,
+        )
+        return REFUSED
+    write_private(path, encrypt(passwords_yaml(), Path(password_file)))
+    print(f"wrote {path}, encrypted; commit it, never the password file")
+    return 0
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """Choose this machine's values of a local inventory, once."""
+    from settings.localhost import NotPossible, remember
+
+    try:
+        written = remember(args.inventory, args.root.absolute())
+    except NotPossible as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    if written:
+        print(f"wrote {written}: ports, passwords and the Redis of this machine")
+    return 0
+
+
+def main() -> int:
+    """Run the command that the arguments name."""
+    parser = argparse.ArgumentParser(prog="settings", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    for function in (validate, generate, secrets, prepare):
+        command = commands.add_parser(function.__name__, help=function.__doc__)
+        command.set_defaults(function=function)
+        if function is generate:
+            command.add_argument("--check", action="store_true", help="fail where a generated file has drifted")
+            continue
+        command.add_argument("inventory", type=Path)
+        if function is validate:
+            command.add_argument("--json", type=Path, help="write the findings here, too")
+            command.add_argument("--host", help="fail unless the inventory has this host or group")
+        if function is prepare:
+            command.add_argument("--root", type=Path, required=True, help="directory below which the stack stands")
+    args = parser.parse_args()
+    return int(args.function(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

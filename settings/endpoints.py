@@ -1,0 +1,71 @@
+"""Where clients find Redis, and as whom: the URLs of broker and results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from settings.fleet import Fleet, HostSettings
+from settings.model.redis import RedisInstance
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A Redis instance as a client sees it."""
+
+    instance: str
+    address: str
+    port: int
+    tls: bool
+
+    @classmethod
+    def of(cls, host: HostSettings, instance: RedisInstance) -> Endpoint:
+        """Return the endpoint of an instance; TLS where it has a port for it."""
+        address = host.redis.advertise_address or host.address
+        return cls(instance.name, address, instance.tls_port or instance.port, bool(instance.tls_port))
+
+
+def _login(host: HostSettings, user: str) -> str:
+    if host.redis.auth == "acl":
+        return f"{quote(user, safe='')}:{quote(host.redis.passwords[user].get_secret_value(), safe='')}@"
+    if host.redis.auth == "password" and host.redis.password:
+        return f":{quote(host.redis.password.get_secret_value(), safe='')}@"
+    return ""
+
+
+def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: str) -> str:
+    """Return the URL by which `client` reaches an instance as a user.
+
+    Raises:
+        LookupError: if no host runs the instance; the rule `instance-found` refuses that before.
+    """
+    if client.redis.managed_url:
+        parts = urlsplit(client.redis.managed_url)
+        query = parts.query or (f"ssl_cert_reqs=required&ssl_ca_certs={client.redis.managed_ca_file}" if client.redis.managed_ca_file else "ssl_cert_reqs=required")
+        path = f"/{db}" if parts.path in ("", "/") else parts.path
+        return urlunsplit((parts.scheme, parts.netloc, path, query if parts.scheme == "rediss" else parts.query, ""))
+    found = fleet.find_instance(instance)
+    if found is None:
+        raise LookupError(f"no host runs an instance {instance!r}")
+    server, options = found
+    endpoint = Endpoint.of(server, options)
+    address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    if not endpoint.tls:
+        return f"redis://{_login(server, user)}{address}:{endpoint.port}/{db}"
+    files = f"ssl_cert_reqs=required&ssl_ca_certs={options.tls_ca_cert_file}"
+    if options.tls_auth_clients == "yes":
+        files += f"&ssl_certfile={options.tls_cert_file}&ssl_keyfile={options.tls_key_file}"
+    return f"rediss://{_login(server, user)}{address}:{endpoint.port}/{db}?{files}"
+
+
+def broker_url(fleet: Fleet, client: HostSettings, user: str) -> str:
+    """Return the broker's URL for a user."""
+    url = redis_url(fleet, client, client.celery.broker_instance, client.celery.broker_db, user)
+    if client.celery.transport == "redis-plus":
+        return url.replace("rediss://", "valkeys://", 1).replace("redis://", "valkey://", 1)
+    return url
+
+
+def result_url(fleet: Fleet, client: HostSettings, user: str) -> str:
+    """Return the result backend's URL for a user."""
+    return redis_url(fleet, client, client.celery.result_instance, client.celery.result_db, user)

@@ -1,0 +1,92 @@
+"""A validated inventory: every host's settings, and what follows from all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from settings.inventory import Place, RawHost, place_in
+from settings.model import Celery, Host, Redis, Sentinel, Stack
+from settings.model.celery import Worker
+from settings.model.redis import RedisInstance
+
+GROUPS = {
+    "redis": "runs Redis",
+    "celery": "runs Celery workers",
+    "beat": "runs beat: exactly one host",
+    "flower": "runs Flower",
+    "sentinel": "runs Sentinel",
+}
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What one host shall be."""
+
+    raw: RawHost = field(repr=False)
+    address: str
+    stack: Stack
+    host: Host
+    redis: Redis
+    sentinel: Sentinel
+    celery: Celery
+
+    @property
+    def name(self) -> str:
+        """The inventory's name of the host."""
+        return self.raw.name
+
+    @property
+    def instances(self) -> list[RedisInstance]:
+        """Redis instances that run here."""
+        return self.redis.instances if "redis" in self.raw.groups and self.redis.unmanaged else []
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Worker groups that run here."""
+        return self.celery.workers if "celery" in self.raw.groups else []
+
+    @property
+    def uses_celery(self) -> bool:
+        """Whether anything of Celery runs here."""
+        return bool({"celery", "beat", "flower"} & set(self.raw.groups))
+
+    def place(self, variable: str, *path: str | int) -> Place:
+        """Return file:line of a setting or of a part of it; empty where the default holds."""
+        known = self.raw.variables.get(variable)
+        return place_in(known, variable, path) if known else ""
+
+    def said(self, variable: str) -> bool:
+        """Whether the inventory sets this variable."""
+        return variable in self.raw.variables
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All hosts of an inventory."""
+
+    hosts: dict[str, HostSettings]
+
+    def __iter__(self) -> Iterator[HostSettings]:
+        """Yield the hosts in the order of their names."""
+        yield from self.hosts.values()
+
+    def members(self, group: str) -> list[HostSettings]:
+        """Return the hosts of an inventory group."""
+        return [host for host in self if group in host.raw.groups]
+
+    def celery_hosts(self) -> list[HostSettings]:
+        """Return the hosts on which anything of Celery runs."""
+        return [host for host in self if host.uses_celery]
+
+    def find_instance(self, name: str) -> tuple[HostSettings, RedisInstance] | None:
+        """Return the master of the instances called `name`, with its host."""
+        found = [(host, instance) for host in self for instance in host.instances if instance.name == name]
+        masters = [pair for pair in found if not pair[1].replicaof]
+        return next(iter(masters or found), None)
+
+    def queues_of(self, instance: str) -> list[str]:
+        """Return the queues that applications keep in an instance, sorted."""
+        return sorted(
+            {queue.name for host in self.celery_hosts() if host.celery.broker_instance == instance for queue in host.celery.queues}
+        )

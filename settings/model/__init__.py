@@ -1,0 +1,15 @@
+"""The typed model: one module per role, one class per prefix."""
+
+from __future__ import annotations
+
+from settings.describe import Section
+from settings.model.celery import Celery
+from settings.model.host import Host
+from settings.model.redis import Redis
+from settings.model.sentinel import Sentinel
+from settings.model.stack import Stack
+
+# The order is that of docs/settings.md.
+SECTIONS: tuple[type[Section], ...] = (Stack, Host, Redis, Sentinel, Celery)
+
+__all__ = ["SECTIONS", "Celery", "Host", "Redis", "Sentinel", "Stack"]

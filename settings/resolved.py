@@ -1,0 +1,101 @@
+"""What a host's templates see: its validated settings as plain data, with what follows from the whole fleet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from settings.acl import users
+from settings.endpoints import broker_url, result_url
+from settings.fleet import Fleet, HostSettings
+from settings.describe import Apply, described
+from settings.model.celery import CeleryConfig
+from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
+from settings.release import release_id
+from settings.rules.delivery import hard_limit, soft_limit
+
+REVEAL = {"reveal": True}
+# Told to each worker on its command line. In celeryconfig.py a limit would overrule the worker's own: a task takes
+# `task_time_limit` from the configuration first (celery/worker/request.py, `execute_using_pool`).
+PER_WORKER = ("task_time_limit", "task_soft_time_limit", "worker_prefetch_multiplier", "worker_max_tasks_per_child")
+CONFIG_KEYS = tuple(key for key in CeleryConfig.model_fields if key not in PER_WORKER)
+
+LIVE_DIRECTIVES = sorted(
+    directive(name)
+    for name, field in RedisOptions.model_fields.items()
+    if described(field).apply is Apply.LIVE and name not in SERVICE_OPTIONS
+)
+
+
+def _instances(fleet: Fleet, host: HostSettings) -> list[dict[str, Any]]:
+    return [
+        {**instance.model_dump(context=REVEAL), "users": [user.line for user in users(fleet, host, instance)]}
+        for instance in host.instances
+    ]
+
+
+def _workers(host: HostSettings) -> list[dict[str, Any]]:
+    """One entry per worker process, its effective limits filled in."""
+    found = []
+    for worker in host.workers:
+        for number in range(1, worker.processes + 1):
+            found.append(
+                {
+                    **worker.model_dump(),
+                    "unit": f"{worker.name}-{number}",
+                    "node": f"{worker.name}-{number}@{host.name}",
+                    "time_limit": hard_limit(host, worker),
+                    "soft_time_limit": soft_limit(host, worker),
+                    "loglevel": worker.loglevel or host.celery.loglevel,
+                    "max_tasks_per_child": worker.max_tasks_per_child or (host.celery.worker_max_tasks_per_child if worker.pool == "prefork" else None),
+                    "prefetch_multiplier": host.celery.worker_prefetch_multiplier if worker.prefetch_multiplier is None else worker.prefetch_multiplier,
+                }
+            )
+    return found
+
+
+def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
+    celery = host.celery.model_dump(context=REVEAL)
+    celery["config"] = {key: celery[key] for key in CONFIG_KEYS}
+    celery["workers"] = _workers(host)
+    celery["release"] = release_id(host.celery) if host.uses_celery else ""
+    celery["runs_workers"] = "celery" in host.raw.groups
+    celery["runs_beat"] = "beat" in host.raw.groups
+    celery["runs_flower"] = "flower" in host.raw.groups
+    if host.uses_celery:
+        celery["broker_url"] = broker_url(fleet, host, "worker")
+        celery["result_backend"] = result_url(fleet, host, "worker")
+    if celery["runs_flower"]:
+        celery["flower_broker_url"] = broker_url(fleet, host, "flower")
+    return celery
+
+
+def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
+    """Return the data of one host.
+
+    Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
+    `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`. Secrets are in clear:
+    keep it out of logs.
+    """
+    root = host.stack.stack_root
+    return {
+        "name": host.name,
+        "root": root,
+        "run_dir": host.stack.stack_run_dir or f"{root}/run",
+        "unprivileged": bool(root),
+        "process_manager": host.stack.process_manager,
+        "supervisord": host.stack.stack_supervisord_binary,
+        "logs": host.stack.stack_logs,
+        "host": host.host.model_dump(context=REVEAL),
+        "redis": {
+            **host.redis.model_dump(context=REVEAL),
+            "instances": _instances(fleet, host),
+            "live_directives": LIVE_DIRECTIVES,
+        },
+        "sentinel": host.sentinel.model_dump(context=REVEAL),
+        "celery": _celery(fleet, host),
+    }
+
+
+def resolve_all(fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """Return the data of every host."""
+    return {host.name: resolve(fleet, host) for host in fleet}

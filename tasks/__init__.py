@@ -1,0 +1,1 @@
+"""The reference Celery application: deployed by Ansible, probed by `make verify`."""

@@ -1,0 +1,1 @@
+"""`make verify`: does the running Redis and Celery keep what the settings promise?"""

@@ -1,0 +1,114 @@
+"""Clients that fail fast: short timeouts and no retries, so that a dead server is told within seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from celery import Celery  # type: ignore[import-untyped]
+from celery.backends.redis import RedisBackend  # type: ignore[import-untyped]
+from kombu import Queue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from settings.endpoints import Endpoint, broker_url, result_url
+from settings.fleet import Fleet, HostSettings
+from settings.model.redis import RedisInstance
+
+TIMEOUT = 1.5  # seconds for a connect or an answer: a local Redis answers in one thousandth of it
+
+
+class NoSubscription(RedisBackend):  # type: ignore[misc]
+    """The result backend of a client that polls results itself, from many threads.
+
+    Celery's own subscribes on every publish, on one connection that threads may not share (celery 5.7,
+    backends/redis.py, on_task_call).
+    """
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Do nothing."""
+
+
+def options() -> dict[str, Any]:
+    """Return what every connection of verify has in common.
+
+    redis-py 8 retries ten times by itself and asks servers for features with commands that our users may not run.
+    """
+    return {
+        "socket_timeout": TIMEOUT,
+        "socket_connect_timeout": TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+    }
+
+
+def login(host: HostSettings, user: str) -> dict[str, str]:
+    """Return the credentials of a built-in user as keyword arguments; empty where Redis asks for none."""
+    if host.redis.auth == "acl" and user in host.redis.passwords:
+        return {"username": user, "password": host.redis.passwords[user].get_secret_value()}
+    if host.redis.auth == "password" and host.redis.password:
+        return {"password": host.redis.password.get_secret_value()}
+    return {}
+
+
+def instance_client(host: HostSettings, instance: RedisInstance, credentials: dict[str, str]) -> redis.Redis:
+    """Return a client of one instance of one host; nothing is sent yet."""
+    endpoint = Endpoint.of(host, instance)
+    tls: dict[str, Any] = {}
+    if endpoint.tls:
+        tls = {"ssl": True, "ssl_ca_certs": instance.tls_ca_cert_file}
+        if instance.tls_auth_clients == "yes":
+            tls |= {"ssl_certfile": instance.tls_cert_file, "ssl_keyfile": instance.tls_key_file}
+    return redis.Redis(
+        host=endpoint.address, port=endpoint.port, decode_responses=True, **credentials, **tls, **options()
+    )
+
+
+def result_client(fleet: Fleet, host: HostSettings) -> redis.Redis:
+    """Return a client of the results, as the verifier."""
+    client: redis.Redis = redis.Redis.from_url(result_url(fleet, host, "verifier"), **options())
+    return client
+
+
+def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
+    """Return an application that publishes and inspects as the verifier, configured as the deployed one.
+
+    Raises:
+        ModuleNotFoundError: where the transport is celery-redis-plus and that is not installed here.
+    """
+    settings = host.celery
+    if settings.transport == "redis-plus":
+        import celery_redis_plus  # type: ignore[import-not-found]  # noqa: F401 - registers the transport valkey://
+    backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{result_url(fleet, host, 'verifier')}"
+    client = Celery("verify", broker=broker_url(fleet, host, "verifier"), backend=backend, set_as_current=False)
+    queue = settings.task_default_queue
+    client.conf.update(
+        # The same bindings as the deployed celeryconfig declares: verify leaves none behind.
+        task_queues=[Queue(entry.name, routing_key=entry.name) for entry in settings.queues],
+        task_default_queue=queue,
+        task_default_exchange=queue,
+        task_default_routing_key=queue,
+        task_create_missing_queues=False,
+        task_publish_retry=False,
+        result_backend_thread_safe=True,
+        result_expires=settings.result_expires or None,
+        broker_connection_timeout=TIMEOUT,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout,
+            "priority_steps": settings.priority_steps,
+            "queue_order_strategy": settings.queue_order_strategy,
+            "global_keyprefix": settings.global_keyprefix,
+            "socket_timeout": TIMEOUT,
+            "socket_connect_timeout": TIMEOUT,
+            "retry_on_timeout": False,
+        },
+        result_backend_transport_options={
+            "global_keyprefix": settings.global_keyprefix,
+            "retry_policy": {"max_retries": 0},
+        },
+        redis_socket_timeout=TIMEOUT,
+        redis_socket_connect_timeout=TIMEOUT,
+        redis_retry_on_timeout=False,
+    )
+    return client
