@@ -55,7 +55,7 @@ deploy: validate _converge ## make it so, losing no task; again = no change
 verify: validate _evidence _promises ## does the running system keep its promises? (RESTART=1 restarts a worker, too)
 
 stage: validate ## render every host's files below build/ENV/HOST, the very bytes that deploy writes
-	@$(PLAYBOOK) site.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
+	@$(PLAYBOOK) stage.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
 	@echo "staged in $(BUILD); it holds secrets"
 
 secrets: _env ## write a vault file with new passwords for ENV

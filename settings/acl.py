@@ -13,35 +13,39 @@ from dataclasses import dataclass
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 
-BUILT_IN = ("admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health")
+BUILT_IN = ("admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "replica")
 
 # kombu joins a queue and its priority by these two characters; ? stands for either (kombu transport/redis.py)
 SEPARATOR = "??"
-TRANSACTION = "+multi +exec +watch +unwatch"
 UNACKED = ("unacked", "unacked_index", "unacked_mutex")
 BINDINGS = ("_kombu.binding.*", "_kombu.binding_permanent.*", "_kombu.binding_deadlines")
-RESULTS = ("celery-task-meta-*", "celery-taskset-meta-*")
-READ_QUEUES = (
-    f"+ping +select {TRANSACTION} +time +brpop +rpush +lpush +llen +exists +del +get +set +hget +hset +hdel +zrange "
-    "+zrangebyscore +zadd +zrem +sadd +srem +smembers +sismember +publish +subscribe +unsubscribe +evalsha "
-    "+script|load +script|exists"
-)
+RESULT, GROUP = "celery-task-meta-*", "celery-taskset-meta-*"
 
+_TALK = "+ping +select +multi +exec +watch +unwatch +time"
+_CONTROL = (
+    f"{_TALK} +brpop +rpush +llen +exists +del +get +mget +set +hget +hdel +zrange +zrangebyscore +zadd +zrem +sadd "
+    "+srem +smembers +publish +evalsha +script|load +script|exists"
+)
 COMMANDS = {
-    "worker": f"+ping +select {TRANSACTION} +time +brpop +lpush +rpush +llen +del +hset +hget +hdel +zadd +zrem +zrange "
-    "+zrangebyscore +zcount +sadd +srem +smembers +sismember +exists +get +mget +set +setex +expire +incr +publish "
-    "+subscribe +unsubscribe +psubscribe +punsubscribe +evalsha +script|load +script|exists",
-    "producer": "+ping +select +multi +exec +lpush +llen +sadd +smembers +publish +subscribe +unsubscribe +get +mget +set +del",
-    "control": READ_QUEUES,
-    "verifier": READ_QUEUES + " +mget +ttl +pttl",
-    "flower": READ_QUEUES + " +psubscribe +punsubscribe",
+    "worker": f"{_TALK} +brpop +lpush +rpush +llen +del +hset +hget +hdel +zadd +zrem +zrange +zrangebyscore +zcount "
+    "+sadd +srem +smembers +sismember +exists +get +set +setex +expire +incr +publish +psubscribe +punsubscribe "
+    "+subscribe +unsubscribe +mget +lrange +evalsha +script|load +script|exists",
+    "producer": "+ping +select +multi +exec +lpush +llen +exists +sadd +smembers +publish +subscribe +unsubscribe +get "
+    "+mget +set +setex +del",
+    "control": f"{_CONTROL} +lpush +subscribe +unsubscribe",
+    "verifier": f"{_CONTROL} +lpush +subscribe +unsubscribe +setex +hlen +zcard +ttl +pttl",
+    "flower": f"{_CONTROL} +psubscribe +punsubscribe",
     "exporter": "+ping +info +client|setname +client|list +config|get +slowlog|get +slowlog|len +latency|latest +select "
     "+type +llen +hlen +strlen",
     "health": "+ping",
-    # what the roles and verify ask and tell; neither data nor FLUSHALL, DEBUG, EVAL
-    "admin": "+ping +info +config|get +config|set +config|resetstat +acl +client +command +dbsize +latency +slowlog +memory|usage "
-    "+memory|stats +memory|doctor +bgrewriteaof +bgsave +lastsave +role +replicaof +wait +select +type +ttl +llen +hlen +zcard "
-    "+scard +exists +shutdown +time",
+    # Neither data nor FLUSHALL, DEBUG, EVAL. It may change users: its password is worth root's.
+    "admin": "+ping +time +info +role +wait +dbsize +lastsave +bgrewriteaof +bgsave +command +config|get +config|set "
+    "+config|resetstat +acl|whoami +acl|list +acl|users +acl|getuser +acl|setuser +acl|deluser +acl|log +client|id "
+    "+client|list +client|info +client|setname +client|kill +latency|latest +latency|history +latency|reset "
+    "+slowlog|get +slowlog|len +slowlog|reset +memory|usage +memory|stats +memory|doctor +select +type +exists +ttl "
+    "+pttl +scan +llen +hlen +scard +zcard +strlen +pubsub|numsub +pubsub|numpat +pubsub|channels",
+    # what a replica asks its master
+    "replica": "+psync +replconf +ping",
 }
 
 
@@ -66,52 +70,67 @@ def required_users(fleet: Fleet) -> set[str]:
     return needed
 
 
-def _keys(names: Iterable[str], prefix: str, *, read_only: bool = False) -> str:
-    mark = "%R~" if read_only else "~"
-    return " ".join(f"{mark}{prefix}{name}" for name in names)
+def _levels(steps: Iterable[int]) -> list[str]:
+    """Return the endings of a queue's priority lists, single digits in one pattern; level 0 has none."""
+    digits = "".join(str(step) for step in sorted(steps) if 0 < step < 10)
+    return ([f"{SEPARATOR}[{digits}]"] if digits else []) + [f"{SEPARATOR}{step}" for step in sorted(steps) if step > 9]
 
 
-def _queue_keys(queues: Iterable[str]) -> list[str]:
-    return [key for queue in queues for key in (queue, f"{queue}{SEPARATOR}*")]
+def _client_names(version: tuple[int, int]) -> str:
+    """Return what redis-py says of itself at a connect: 7.0 refuses to start with rules for commands it lacks."""
+    if version < (7, 0):
+        return " +client|setinfo +client|maint_notifications"  # on 6.2 an unknown subcommand is a denied `client`
+    return " +client|setinfo" if version >= (7, 2) else ""
 
 
-def permissions(role: str, *, queues: list[str], broker_db: int, prefix: str, version: tuple[int, int]) -> str:
+def permissions(
+    role: str, *, queues: list[str], steps: list[int], broker_db: int, prefix: str, version: tuple[int, int]
+) -> str:
     """Return the key, channel and command rules of a role.
 
     Args:
         role: one of `BUILT_IN`.
         queues: the queues of all applications of this instance.
+        steps: `celery_priority_steps`.
         broker_db: database of the queues; kombu prefixes fanout channels with it.
         prefix: `celery_global_keyprefix`.
         version: (major, minor) of the oldest server; before 7.0 there are no read-only keys.
     """
-    queue_keys = _queue_keys(queues)
-    reply = ["*.reply.celery.pidbox", f"*.reply.celery.pidbox{SEPARATOR}*"]
-    any_reply = ["*.celery.pidbox", f"*.celery.pidbox{SEPARATOR}*"]
-    shared = [*queue_keys, *UNACKED, *BINDINGS]
-    pidbox, events = f"&{prefix}/{broker_db}.celery.pidbox", f"&{prefix}/{broker_db}.celeryev/*"
-    sent, results = f"&{prefix}/{broker_db}.celeryev/task.sent", f"&{prefix}celery-task-meta-*"
-    read_only = version >= (7, 0)
-    keys = {
-        "worker": _keys([*shared, *any_reply, "celeryev.*", *RESULTS], prefix),
-        "producer": _keys([*queue_keys, *(f"_kombu.binding.{queue}" for queue in queues), *(f"_kombu.binding_permanent.{queue}" for queue in queues), *RESULTS], prefix),
-        "control": f"{_keys([*shared, *reply], prefix)} {_keys(RESULTS, prefix, read_only=read_only)}",
-        "verifier": _keys([*shared, *reply, *RESULTS], prefix),
-        "flower": f"{_keys([*shared, *reply, 'celeryev.*'], prefix)} {_keys(RESULTS, prefix, read_only=read_only)}",
-        "exporter": _keys([*queue_keys, "unacked"], prefix, read_only=read_only),
-        "health": "",
-        "admin": "~*",
-    }[role]
-    channels = {
-        "worker": f"{pidbox} {events} &{prefix}/{broker_db}.celeryev/worker.* {results}",
-        "producer": f"{sent} {results}",
-        "control": f"{pidbox} {sent} {results}",
-        "verifier": f"{pidbox} {sent} {results}",
-        "flower": f"{pidbox} {events}",
-    }.get(role, "")
-    named = " +client|setinfo" if version >= (7, 2) else ""
-    parts = ["resetchannels", channels, "resetkeys", keys, "-@all", COMMANDS[role] + named]
-    return " ".join(part for part in parts if part)
+    read = "%R~" if version >= (7, 0) else "~"
+    levels = _levels(steps)
+
+    def keys(*names: str, mark: str = "~") -> list[str]:
+        return [f"{mark}{prefix}{name}" for name in names]
+
+    def channels(*names: str) -> list[str]:
+        return [f"&{prefix}{name}" for name in names]
+
+    lists = [name for queue in queues for name in (queue, *(queue + level for level in levels))]
+    exchanges = [f"_kombu.{kind}.{queue}" for queue in queues for kind in ("binding", "binding_permanent")]
+    replies = ["*.reply.celery.pidbox", *(f"*.reply.celery.pidbox{level}" for level in levels)]
+    boxes = ["*.celery.pidbox", *(f"*.celery.pidbox{level}" for level in levels)]
+    shared = keys(*lists, *UNACKED, *BINDINGS)
+    pidbox, events = f"/{broker_db}.celery.pidbox", f"/{broker_db}.celeryev"
+    sent = f"{events}/task.sent"
+
+    allowed: dict[str, tuple[list[str], list[str]]] = {
+        "worker": (
+            channels(pidbox, f"{events}/*", f"{events}/worker.*", RESULT, GROUP),
+            [*shared, *keys(*boxes, "celeryev.*", RESULT, GROUP)],
+        ),
+        "producer": (channels(sent, RESULT, GROUP), keys(*lists, *exchanges, RESULT, GROUP)),
+        "control": (channels(pidbox, sent, RESULT), [*shared, *keys(*replies), *keys(RESULT, mark=read)]),
+        "verifier": (channels(pidbox, sent, RESULT, GROUP), [*shared, *keys(*replies, RESULT, GROUP)]),
+        "flower": (
+            channels(pidbox, f"{events}/*"),
+            [*shared, *keys(*replies, "celeryev.*"), *keys(RESULT, mark=read)],
+        ),
+        "exporter": ([], keys(*lists, "unacked", mark=read)),
+        "admin": ([], [f"{read}*"]),
+    }
+    may_listen, may_touch = allowed.get(role, ([], []))
+    parts = ["resetchannels", *may_listen, "resetkeys", *may_touch, "-@all", COMMANDS[role]]
+    return " ".join(parts) + _client_names(version)
 
 
 def _hashes(*passwords: str | None) -> str:
@@ -126,12 +145,18 @@ def users(fleet: Fleet, host: HostSettings, instance: RedisInstance) -> list[Use
 
     def user(name: str, role: str, *passwords: str | None) -> User:
         rules = permissions(
-            role, queues=queues, broker_db=owner.celery.broker_db, prefix=owner.celery.global_keyprefix, version=version
+            role,
+            queues=queues,
+            steps=owner.celery.priority_steps,
+            broker_db=owner.celery.broker_db,
+            prefix=owner.celery.global_keyprefix,
+            version=version,
         )
-        return User(name, f"on {_hashes(*passwords)} {rules}")
+        # SETUSER adds sanitize-payload by itself and a file does not: written out, both read the same
+        return User(name, f"on sanitize-payload {_hashes(*passwords)} {rules}")
 
     previous = host.redis.previous_passwords
-    result = [User("default", "off resetpass resetchannels resetkeys -@all")]
+    result = [User("default", "off sanitize-payload resetchannels -@all")]
     for name in BUILT_IN:
         if name in host.redis.passwords:
             old = previous[name].get_secret_value() if name in previous else None

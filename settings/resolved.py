@@ -83,7 +83,11 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "run_dir": host.stack.stack_run_dir or f"{root}/run",
         "unprivileged": bool(root),
         "process_manager": host.stack.process_manager,
-        "supervisord": host.stack.stack_supervisord_binary,
+        "supervisor": {
+            "daemon": host.stack.stack_supervisord_binary,
+            "config": f"{root}/etc/supervisor/supervisord.conf",
+            "socket": f"{host.stack.stack_run_dir or f'{root}/run'}/supervisor.sock",
+        },
         "logs": host.stack.stack_logs,
         "host": host.host.model_dump(context=REVEAL),
         "redis": {

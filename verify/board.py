@@ -12,7 +12,6 @@ from verify.model import Hint, Outcome, Promise, Row, Status, broken
 STOPPED = (Status.FAILED, Status.BLOCKED)
 
 
-
 class Board:
     """The rows of a run, in the order in which they were judged. Safe to use from many threads."""
 
@@ -54,11 +53,9 @@ class Board:
                 was skipped skips it.
             explained_by: rows whose failure would explain a failure here: it is then blocked, not failed.
         """
-        for need in needs:
-            if need.status in STOPPED:
-                return self._blocked(promise, subject, need)
-            if need.status is Status.SKIPPED:
-                return self.add(Row(promise, subject, need.outcome))
+        row = self._unasked(promise, subject, needs)
+        if row:
+            return self.add(row)
         started = self._clock()
         try:
             outcome = ask()
@@ -67,11 +64,42 @@ class Board:
         duration = self._clock() - started
         culprit = next((row for row in explained_by if row.status in STOPPED), None)
         if outcome.status is Status.FAILED and culprit:
-            return self._blocked(promise, subject, culprit)
+            return self.add(_blocked(promise, subject, culprit))
         return self.add(Row(promise, subject, outcome, duration))
 
-    def _blocked(self, promise: Promise, subject: str, need: Row) -> Row:
-        return self.add(Row(promise, subject, Outcome(Status.BLOCKED), blocked_by=need.blocked_by or need.title))
+    def judge_each(
+        self, promise: Promise, subject: str, ask: Callable[[], Iterable[tuple[str, Outcome]]], *, needs: Iterable[Row] = ()
+    ) -> list[Row]:
+        """Ask for a promise that has a row per thing that is wrong.
+
+        Args:
+            promise: what is asked for.
+            subject: of whom, where the question itself fails or is blocked.
+            ask: yields a subject and an outcome per row.
+            needs: as of `judge`.
+        """
+        row = self._unasked(promise, subject, needs)
+        if row:
+            return [self.add(row)]
+        started = self._clock()
+        try:
+            found = list(ask())
+        except Exception as error:  # noqa: BLE001 - as in judge
+            found = [(subject, _unexpected(error))]
+        duration = (self._clock() - started) / max(1, len(found))
+        return [self.add(Row(promise, of, outcome, duration)) for of, outcome in found]
+
+    def _unasked(self, promise: Promise, subject: str, needs: Iterable[Row]) -> Row | None:
+        for need in needs:
+            if need.status in STOPPED:
+                return _blocked(promise, subject, need)
+            if need.status is Status.SKIPPED:
+                return Row(promise, subject, need.outcome)
+        return None
+
+
+def _blocked(promise: Promise, subject: str, need: Row) -> Row:
+    return Row(promise, subject, Outcome(Status.BLOCKED), blocked_by=need.blocked_by or need.title)
 
 
 def _unexpected(error: Exception) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from settings.inventory import read_hosts  # noqa: E402
 from settings.loader import PREFIXES, build, split_addresses  # noqa: E402
 from settings.problem import InventoryRefused  # noqa: E402
 from settings.resolved import resolve_all  # noqa: E402
+from settings.secrets import write_private  # noqa: E402
 
 
 class ActionModule(ActionBase):
@@ -24,8 +26,6 @@ class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
-    # Once for all hosts, whatever `run_once` says: the rules see the whole fleet.
-    BYPASS_HOST_LOOP = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read `hostvars`, judge them, resolve them."""
@@ -37,10 +37,15 @@ class ActionModule(ActionBase):
             loaded = build(*split_addresses(hosts))
         except InventoryRefused as refused:
             raise AnsibleActionFail(f"The inventory is refused, nothing was touched.\n{refused}") from None
+        hosts = resolve_all(loaded.fleet)
+        if "stack_stage_root" in variables:
+            # Beside the staged files, for what reads settings rather than files: tests, load, compose.
+            folder = Path(str(self._templar.template(variables["stack_stage_root"])))
+            write_private(folder / "settings.json", json.dumps(hosts, indent=2) + "\n")
         result.update(
             changed=False,
             findings=[problem.as_text() for problem in loaded.findings],
-            hosts=resolve_all(loaded.fleet),
+            hosts=hosts,
             _ansible_verbose_override=True,
         )
         return result

@@ -75,10 +75,13 @@ class CallbackModule(CallbackBase):
         changed = sum(bool(host["tasks"]) for host in self.hosts.values())
         path = Path(target)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
+        # Whole or not at all: verify waits for the file while it is made.
+        partial = path.with_suffix(".partial")
+        partial.write_text(
             json.dumps({"complete": not self.failed, "changed_hosts": changed, "hosts": self.hosts}, indent=2) + "\n",
             encoding="utf-8",
         )
+        partial.replace(path)
         if self.failed:
             return
         for name, host in sorted(self.hosts.items()):

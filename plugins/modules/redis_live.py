@@ -190,7 +190,9 @@ def turn_on_appendonly(module: AnsibleModule, client: Client) -> None:
         info = parse_info(client.call("INFO", "persistence"))
         if info["aof_last_bgrewrite_status"] != "ok" and info["aof_rewrite_in_progress"] == "0":
             module.fail_json(msg="Redis could not write the append-only file: look for the reason in its log; a full disk is the usual one. The data is as it was.")
-        return info["aof_enabled"] == "1" and info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0"
+        done = info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0"
+        # aof_base_size stays 0 until the first file is whole; aof_enabled alone says nothing (measured)
+        return done and info["aof_enabled"] == "1" and int(info["aof_base_size"]) > 0
 
     wait_for(module, client, "a complete append-only file", complete)
 
@@ -216,8 +218,8 @@ def acl_rules(client: Client, name: str) -> str:
 
 
 def set_user(client: Client, name: str, rules: str) -> None:
-    """ACL SETUSER; the rules hold hashes of passwords, never passwords."""
-    client.call("ACL", "SETUSER", name, "reset", *rules.split()[:-1], rules.split()[-1])
+    """ACL SETUSER in one command: it is atomic and disconnects nobody. Rules hold hashes, never passwords."""
+    client.call("ACL", "SETUSER", name, "reset", *rules.split())
 
 
 def changed_users(module: AnsibleModule, client: Client) -> list[str]:

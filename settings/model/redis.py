@@ -49,7 +49,7 @@ Policy = Annotated[
     Word,
 ]
 AclRole = Annotated[
-    Literal["admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health"], Word
+    Literal["admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "replica"], Word
 ]
 
 
@@ -260,7 +260,7 @@ class Redis(RedisOptions, Section):
     )
     passwords: dict[Name, Secret] = setting(
         dict,
-        "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter and health; `make secrets` writes them.",
+        "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter, health and replica; `make secrets` writes them.",
         apply=Apply.LIVE,
         secret=True,
     )

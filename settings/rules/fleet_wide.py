@@ -16,7 +16,8 @@ ROUTING = "https://docs.celeryq.dev/en/stable/userguide/routing.html"
 SENTINEL = "https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/"
 # Connections of one worker process beside its children's: consumer, control, events, results, two in reserve.
 PER_PROCESS, PER_CHILD, RESERVE = 6, 2, 32
-SOCKET_PATH = 103  # macOS; Linux has 107
+# Linux takes 107 bytes, macOS 103; supervisor first binds the path with its pid behind it (up to 8 characters).
+SOCKET_PATH = 95
 LONGEST_SOCKET = "/supervisor.sock"
 
 

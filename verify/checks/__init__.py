@@ -1,0 +1,1 @@
+"""One module per concern: its promises as data, and the questions that are asked for them."""

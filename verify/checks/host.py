@@ -1,0 +1,64 @@
+"""Are the files on the hosts those of the settings, and do the services run? Told by the evidence of a play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from settings.fleet import Fleet
+from settings.problem import Problem
+from verify.board import Board
+from verify.evidence import Evidence, HostEvidence, Service
+from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept, unchecked
+from verify.words import Words, plural
+
+FILES = Promise("host.files", "all files are as the settings render them", ("*",), "files compared")
+SERVICE = Promise("host.service", "the process manager keeps it running", ("process_manager",), "its state")
+RISK = Promise("settings.risk", "a risk that the inventory accepts", ("accepted_risks",), "the reason")
+PROMISES = (FILES, SERVICE, RISK)
+
+NO_EVIDENCE = "not checked: no evidence was collected (make verify does, python -m verify takes --evidence)"
+GROUPS = ("redis", "celery", "beat", "flower", "sentinel")
+RUNNING = "running"
+
+
+def check(board: Board, fleet: Fleet, evidence: Evidence | None, words: Words) -> None:
+    """Judge files and services of every host that runs anything of the stack."""
+    for host in fleet:
+        if not set(GROUPS) & set(host.raw.groups):
+            continue
+        found = evidence.hosts.get(host.name) if evidence else None
+        if found is None:
+            reason = NO_EVIDENCE if evidence is None else "not checked: the evidence has nothing of this host"
+            for promise in (FILES, SERVICE):
+                board.add(Row(promise, host.name, unchecked(reason)))
+            continue
+        board.add(Row(FILES, host.name, _files(found, words)))
+        for service in found.services:
+            look = words.service(host, service.name)
+            board.add(Row(SERVICE, f"{service.name} on {host.name}", _service(service, look, words)))
+        if not found.services:
+            board.add(Row(SERVICE, host.name, unchecked("not checked: the evidence names no service of this host")))
+
+
+def risks(board: Board, findings: Iterable[Problem]) -> None:
+    """Show the risks that the inventory accepts: they are part of what a reader has to know."""
+    for finding in findings:
+        if finding.accepted:
+            board.add(Row(RISK, finding.rule, Outcome(Status.ACCEPTED, f"{finding.message}: {finding.accepted}")))
+
+
+def _files(found: HostEvidence, words: Words) -> Outcome:
+    wrong = [file for file in found.files if file.state != "same"]
+    if not found.files:
+        return unchecked("not checked: the evidence names no file of this host")
+    if not wrong:
+        return kept(f"{plural(len(found.files), 'file')} as rendered")
+    named = "; ".join(f"{file.path} {file.state}" for file in wrong)
+    return broken(f"{len(wrong)} of {plural(len(found.files), 'file')}", Hint(named, f"what would change: {words.make('plan')}", words.make("deploy")))
+
+
+def _service(service: Service, look: str, words: Words) -> Outcome:
+    if service.state.lower() == RUNNING:
+        return kept(service.detail or RUNNING)
+    found = f"{service.state}{f' ({service.detail})' if service.detail else ''}, and running is due"
+    return broken(service.state, Hint(found, look, words.make("deploy") + ", which starts what shall run"))

@@ -1,0 +1,130 @@
+"""Does nothing get lost when a pool child dies or a worker restarts? Only with --allow-restart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from uuid import uuid4
+
+from verify.checks.queues import Canaries
+from verify.checks.stage import Stage, consumers, of_group
+from verify.context import PATIENCE
+from verify.expected import ExpectedWorker
+from verify.inspection import Inspection
+from verify.model import Hint, Outcome, Promise, broken, kept, unchecked
+from verify.results import Answer
+from verify.threads import until
+from verify.words import plural, seconds
+
+CRASH = Promise("restart.crash", "a task whose pool child was killed runs again", ("celery_task_acks_late", "celery_task_reject_on_worker_lost", "celery_task_retry_on_worker_lost"), "time to the second run")
+WARM = Promise("restart.warm", "a worker restarts without losing or doubling a task", ("celery_stop_timeout", "celery_restart_delay", "process_manager"), "tasks, and time until it consumes again")
+PROMISES = (CRASH, WARM)
+
+PACE = 0.05  # seconds between two tasks of the trickle
+AFTER = 20  # tasks that are sent once the worker is back
+START = 30.0  # seconds that a start may take, on top of the stop
+CRASHED = 20.0  # seconds until a crashed task has run again: retry delay and new child
+
+
+def check(main: Stage, canaries: Canaries, found: Inspection) -> None:
+    """Crash a child, then restart a worker: of the group that the behaviours were tried on."""
+    board = main.target.board
+    workers = consumers(main, found)
+    group = tuple(worker for worker in main.workers if worker.pool == "prefork")
+    stage = of_group(main, canaries, group) if group else None
+    if stage is None:
+        board.judge(CRASH, main.queue, partial(unchecked, "none of its workers has children that may die alone"), needs=main.needs)
+    else:
+        board.judge(CRASH, stage.queue, partial(_crash, stage), needs=stage.needs)
+    subject = workers[0].node if workers else main.queue
+    board.judge(WARM, subject, partial(_warm, main, found, workers), needs=main.needs)
+
+
+def _crash(stage: Stage) -> Outcome:
+    settings = stage.target.application.settings
+    if not (settings.task_acks_late and settings.task_reject_on_worker_lost):
+        return unchecked("celery_task_acks_late or celery_task_reject_on_worker_lost is false: such a task is lost")
+    answer = stage.ask("probe.crash", {"times": 1}, seconds=CRASHED)
+    if not answer.ok:
+        return stage.unanswered(answer)
+    how = "redelivered" if answer.value["redelivered"] else f"{answer.value['crashed']} retry"
+    return kept(f"ran again after {seconds(answer.elapsed)} ({how})")
+
+
+class Trickle:
+    """Sends ledger tasks at a slow pace, from a thread, until it is stopped."""
+
+    def __init__(self, stage: Stage) -> None:
+        """Start to send."""
+        self.sent: dict[str, Answer] = {}
+        self.error = ""
+        self._stage = stage
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(PACE):
+            entry = f"verify-{uuid4()}"
+            try:
+                self.sent[entry] = self._stage.target.answers.send("probe.ledger", self._stage.queue, {"entry_id": entry})
+            except Exception as error:  # noqa: BLE001 - a refused publish is a finding
+                self.error = f"{type(error).__name__}: {error}"
+                return
+
+    def stop(self) -> None:
+        """End after the task that is being sent."""
+        self._stop.set()
+        self._thread.join()
+
+
+def _warm(stage: Stage, found: Inspection, workers: tuple[ExpectedWorker, ...]) -> Outcome:
+    if not workers:
+        return unchecked("its workers do not answer remote control, which stops them")
+    worker, target = workers[0], stage.target
+    before = target.ask_nodes("stats", [worker.node]).get(worker.node, found.stats[worker.node])["pid"]
+    trickle = Trickle(stage)
+    until(lambda: len(trickle.sent) >= AFTER, PACE * AFTER * 4)
+    started = time.monotonic()
+    target.client.control.shutdown(destination=[worker.node])
+    limit = worker.host.celery.stop_timeout + worker.host.celery.restart_delay + START
+    back = until(partial(_consumes, stage, worker, before), limit, pause=0.1)
+    took = time.monotonic() - started
+    already = len(trickle.sent)
+    until(lambda: len(trickle.sent) >= already + AFTER or bool(trickle.error), PACE * AFTER * 4)
+    trickle.stop()
+    log = target.words.service(worker.host, f"celery-worker-{worker.unit}")
+    if not back:
+        return broken("not back", Hint(f"{worker.node} consumes nothing {seconds(took)} after its warm stop", log, target.words.make("deploy") + ", which starts what shall run"))
+    return _counted(stage, trickle, took, log)
+
+
+def _consumes(stage: Stage, worker: ExpectedWorker, before: int) -> bool:
+    """Whether a new process of the worker consumes the queue."""
+    stats = stage.target.ask_nodes("stats", [worker.node]).get(worker.node)
+    if not stats or stats["pid"] == before:
+        return False
+    queues = stage.target.ask_nodes("active_queues", [worker.node]).get(worker.node, [])
+    return any(queue["name"] == stage.queue for queue in queues)
+
+
+def _counted(stage: Stage, trickle: Trickle, took: float, log: str) -> Outcome:
+    """Reduce the trickle to lost and doubled: deliver each entry once more, and read how often it ran before."""
+    answers = stage.target.answers
+    answers.wait(trickle.sent.values(), PATIENCE * 2)
+    lost = [entry for entry, answer in trickle.sent.items() if not answer.ok]
+    failed = next((answer.failure for answer in trickle.sent.values() if answer.failure), "")
+    if "PROBE_LEDGER" in failed:
+        return unchecked(f"its workers have no ledger: {failed}")
+    doubled = 0
+    if len({worker.host.name for worker in stage.workers}) == 1:  # hosts do not share a ledger
+        again = [answers.send("probe.ledger", stage.queue, {"entry_id": entry}) for entry in trickle.sent]
+        answers.wait(again, PATIENCE * 2)
+        doubled = sum(answer.ok and answer.value["attempts"] > 2 for answer in again)
+    else:
+        doubled = sum(answer.ok and answer.value["attempts"] > 1 for answer in trickle.sent.values())
+    figure = f"{plural(len(trickle.sent), 'task')}, {len(lost)} lost, {doubled} twice, consumes again after {seconds(took)}"
+    if lost or doubled or trickle.error:
+        return broken(figure, Hint("; ".join(word for word in (figure, failed, trickle.error) if word), log, "raise celery_stop_timeout if the stop was cut short"))
+    return kept(figure)

@@ -1,0 +1,60 @@
+"""Where a behaviour is tried: a queue whose canary came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from verify.checks.queues import Canaries
+from verify.context import Target
+from verify.expected import ExpectedWorker
+from verify.inspection import Inspection
+from verify.model import Hint, Outcome, Row, Status, broken
+from verify.results import Answer
+from verify.words import seconds as shown
+
+
+@dataclass
+class Stage:
+    """A queue, the workers that consume it, and the rows that its behaviours need."""
+
+    target: Target
+    queue: str
+    workers: tuple[ExpectedWorker, ...]
+    needs: tuple[Row, ...]
+
+    def ask(self, task: str, kwargs: dict[str, Any], *, seconds: float, **options: Any) -> Answer:
+        """Send a probe to the queue and wait for it."""
+        return self.target.answers.ask(task, self.queue, kwargs, seconds=seconds, **options)
+
+    def unanswered(self, answer: Answer) -> Outcome:
+        """Say that a probe failed or did not come back."""
+        log = self.target.words.service(self.workers[0].host, f"celery-worker-{self.workers[0].unit}") if self.workers else "the workers"
+        if answer.failure:
+            return broken("failed", Hint(answer.failure, log, self.target.words.make("deploy")))
+        found = self.target.answers.error or f"{answer.state} after {shown(answer.elapsed)}"
+        return broken("no answer", Hint(found, log, f"{self.target.words.make('verify')}, when it is quieter"))
+
+
+def stage(target: Target, canaries: Canaries, gates: tuple[Row, ...]) -> Stage:
+    """Choose the queue for what has to be tried once: the default queue, or the first that works."""
+    application = target.application
+    names = sorted(application.queues, key=lambda name: name != application.settings.task_default_queue)
+    working = [name for name in names if canaries.rows[name].status is Status.PASSED]
+    name = (working or names)[0]
+    return Stage(target, name, application.queues[name], (canaries.rows[name], *gates))
+
+
+def of_group(main: Stage, canaries: Canaries, group: tuple[ExpectedWorker, ...]) -> Stage | None:
+    """Return a stage that only prefork workers can take from, at best this group alone; None where there is none."""
+    queues = main.target.application.queues
+    safe = [name for name in group[0].queues if all(worker.pool == "prefork" for worker in queues[name])]
+    safe.sort(key=lambda name: (canaries.rows[name].status is not Status.PASSED, len(queues[name])))
+    if not safe:
+        return None
+    return Stage(main.target, safe[0], queues[safe[0]], (canaries.rows[safe[0]], *main.needs[1:]))
+
+
+def consumers(current: Stage, found: Inspection) -> tuple[ExpectedWorker, ...]:
+    """Return the workers that consume the stage's queue now."""
+    return tuple(worker for worker in current.workers if current.queue in found.queues.get(worker.node, ()))

@@ -1,0 +1,41 @@
+"""What the questions about one application share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery import Celery  # type: ignore[import-untyped]
+
+from verify.board import Board
+from verify.expected import Application
+from verify.inspection import ask
+from verify.model import Row, Status
+from verify.results import Answers
+from verify.threads import Budget
+from verify.words import Words
+
+PATIENCE = 5.0  # seconds on top of what a probe takes by itself
+
+
+@dataclass
+class Target:
+    """An application, and the means to talk to it."""
+
+    application: Application
+    board: Board
+    words: Words
+    client: Celery
+    answers: Answers
+    budget: Budget
+    nodes: frozenset[str] = field(default_factory=frozenset)  # every worker of the fleet, of other applications, too
+
+    def ask_nodes(self, command: str, nodes: Collection[str], **arguments: Any) -> dict[str, Any]:
+        """Ask workers over remote control; return what those that answered said."""
+        return ask(self.client, command, nodes, **arguments)
+
+
+def open_gates(gates: Iterable[Row]) -> bool:
+    """Whether nothing stands in the way of asking."""
+    return all(row.status is Status.PASSED for row in gates)

@@ -1,0 +1,56 @@
+"""What a play found on the hosts before: which files are as rendered, which services run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ValidationError
+
+
+class BadEvidence(Exception):
+    """The file cannot be used; the message says why and what to do."""
+
+
+class File(BaseModel):
+    """A rendered file on a host."""
+
+    path: str
+    state: Literal["same", "differs", "missing"]
+
+
+class Service(BaseModel):
+    """A service on a host, as its manager tells it."""
+
+    name: str
+    state: str  # "running" or the manager's word for anything else
+    detail: str = ""
+
+
+class HostEvidence(BaseModel):
+    """What was found on one host."""
+
+    files: list[File] = []
+    services: list[Service] = []
+
+
+class Evidence(BaseModel):
+    """What was found on all hosts."""
+
+    hosts: dict[str, HostEvidence] = {}
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Read the file that the play wrote.
+
+    Raises:
+        BadEvidence: if it is missing, no JSON or of another form.
+    """
+    try:
+        return Evidence.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadEvidence(f"The evidence {path} cannot be read ({error}): run make verify, which collects it.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BadEvidence(f"The evidence {path} is not as expected: {where}: {first['msg']}. Run make verify, which collects it.") from error

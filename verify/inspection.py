@@ -1,0 +1,74 @@
+"""What the workers say of themselves, over Celery's remote control."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery import Celery  # type: ignore[import-untyped]
+
+REPLY = 1.5  # seconds that a worker may take to answer
+LISTEN = 0.7  # seconds without a further reply after which nobody else is expected
+
+
+@dataclass
+class Inspection:
+    """The replies of the expected workers; a node that is missing did not answer."""
+
+    stats: dict[str, dict[str, Any]] = field(default_factory=dict)
+    queues: dict[str, list[str]] = field(default_factory=dict)
+    config: dict[str, dict[str, Any]] = field(default_factory=dict)
+    latency: float = 0.0  # seconds that the slowest ping took
+
+    @property
+    def alive(self) -> set[str]:
+        """The nodes that answered."""
+        return set(self.stats)
+
+    def processes(self, node: str) -> set[int]:
+        """Return the pids of a prefork pool's children."""
+        return set(self.stats.get(node, {}).get("pool", {}).get("processes", ()))
+
+
+def ask(client: Celery, command: str, nodes: Collection[str], **arguments: Any) -> dict[str, Any]:
+    """Ask nodes; return what those that answered said. Ends with the last answer, or `REPLY` seconds without one.
+
+    Raises:
+        kombu.exceptions.OperationalError: if the broker cannot be reached.
+    """
+    if not nodes:
+        return {}
+    found: dict[str, Any] = {}
+    missing = sorted(nodes)
+    for _ in range(2):  # two workers of one name use up the number of replies that is waited for
+        replies = client.control.broadcast(
+            command, arguments=arguments, destination=missing, reply=True, timeout=REPLY, limit=len(missing)
+        )
+        for reply in replies or []:
+            found.update(reply)
+        doubled = len(replies or []) == len(missing)
+        missing = [node for node in missing if node not in found]
+        if not missing or not doubled:
+            break
+    return found
+
+
+def answering(client: Celery) -> list[str]:
+    """Return every node that answers a ping, expected or not, as often as it answers."""
+    replies = client.control.broadcast("ping", reply=True, timeout=LISTEN) or []
+    return sorted(node for reply in replies for node in reply)
+
+
+def inspect(client: Celery, nodes: Collection[str]) -> Inspection:
+    """Ask the expected nodes for their state and configuration.
+
+    Raises:
+        kombu.exceptions.OperationalError: if the broker cannot be reached.
+    """
+    found = Inspection()
+    found.stats = ask(client, "stats", nodes)
+    alive = sorted(found.stats)
+    found.queues = {node: [queue["name"] for queue in queues] for node, queues in ask(client, "active_queues", alive).items()}
+    found.config = ask(client, "conf", alive, with_defaults=False)
+    return found

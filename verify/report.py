@@ -1,0 +1,128 @@
+"""How a run is told: progress while it runs, a table, hints, and a closing line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from verify.board import counts
+from verify.model import GROUPS, Row, Status
+
+STYLES = {
+    Status.PASSED: "green",
+    Status.FAILED: "bold red",
+    Status.BLOCKED: "yellow",
+    Status.SKIPPED: "cyan",
+    Status.ACCEPTED: "magenta",
+}
+NARROW = 120  # columns: a terminal as people have it
+WIDE = 240  # columns of a line that is piped: nothing is broken, blanks at the end are cut
+
+
+class Telling:
+    """Progress: a moving line in a terminal, a line per finished group elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to a stream, by default standard error."""
+        self.console = Console(file=stream or sys.stderr)
+        self.rows: list[Row] = []
+        self._started = time.monotonic()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=self.console, transient=True)
+        self._live = self.console.is_terminal
+        self._task = self._progress.add_task("reading the inventory", total=None) if self._live else None
+
+    def __enter__(self) -> Telling:
+        """Show the line."""
+        if self._live:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the line away."""
+        if self._live:
+            self._progress.stop()
+
+    def row(self, row: Row) -> None:
+        """Take note of a row."""
+        self.rows.append(row)
+        if self._task is not None:
+            failed = counts(self.rows)[Status.FAILED]
+            told = f"{len(self.rows)} asked" + (f", [red]{failed} failed[/red]" if failed else "")
+            self._progress.update(self._task, description=f"{told}; {row.promise.group}: {row.subject}")
+
+    def finished(self, group: str) -> None:
+        """Say how a group came out."""
+        rows = [row for row in self.rows if row.promise.group == group]
+        if rows and not self._live:
+            self.console.print(f"{group}: {summary(rows)} ({time.monotonic() - self._started:.1f} s)", highlight=False, soft_wrap=True)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return "41 promises kept, 0 failed, 1 skipped"."""
+    number = counts(rows)
+    kept = number[Status.PASSED]
+    parts = [f"{kept} promise{'s' * (kept != 1)} kept", f"{number[Status.FAILED]} failed"]
+    parts += [f"{number[status]} {status.value}" for status in (Status.BLOCKED, Status.SKIPPED, Status.ACCEPTED) if number[status]]
+    return ", ".join(parts)
+
+
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows by group, in the order in which a reader wants them."""
+    groups = list(GROUPS)
+    return sorted(rows, key=lambda row: (groups.index(row.promise.group), row.promise.id, row.subject))
+
+
+def table(rows: Sequence[Row], *, terminal: bool) -> Table:
+    """Return the rows as a table; in a terminal long cells go on in the next line, piped none is broken."""
+    shape = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    overflow = "fold"
+    shape.add_column("", no_wrap=True)
+    shape.add_column("of", overflow=overflow, no_wrap=not terminal, max_width=36 if terminal else None)
+    shape.add_column("promise", overflow=overflow, no_wrap=not terminal, ratio=3 if terminal else None)
+    shape.add_column("figure", overflow=overflow, no_wrap=not terminal, ratio=2 if terminal else None)
+    group = ""
+    for row in ordered(rows):
+        if row.promise.group != group:
+            group = row.promise.group
+            shape.add_row("", Text(group, style="bold"), Text(GROUPS[group], style="dim"), "")
+        shape.add_row(Text(row.status.value, style=STYLES[row.status]), Text(row.subject), Text(row.promise.sentence), Text(row.note))
+    return shape
+
+
+def hints(rows: Sequence[Row]) -> list[str]:
+    """Return what helps with each failed row."""
+    lines = []
+    for row in ordered(rows):
+        if row.outcome.hint:
+            hint = row.outcome.hint
+            lines += [f"FAILED {row.title}: {row.promise.sentence}", f"  found:   {hint.found}", f"  look at: {hint.look}", f"  type:    {hint.do}"]
+    return lines
+
+
+def tell(rows: Sequence[Row], duration: float, stream: TextIO | None = None) -> None:
+    """Print table, hints and the closing line.
+
+    Args:
+        rows: what is shown.
+        duration: of the run, seconds.
+        stream: standard output by default.
+    """
+    console = Console(file=stream or sys.stdout)
+    if console.is_terminal:
+        console.print(table(rows, terminal=True))
+    else:
+        wide = Console(file=console.file, width=WIDE)
+        with wide.capture() as captured:
+            wide.print(table(rows, terminal=False))
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    lines = hints(rows)
+    for line in ["", *lines, *([""] if lines else []), f"{summary(rows)} in {duration:.1f} s"]:
+        console.print(Text(line), soft_wrap=True)
