@@ -69,7 +69,7 @@ class Answers:
         self.budget = budget
         self.error = ""  # why results cannot be read, from then on
         self._waiting: dict[str, Answer] = {}
-        self._used: list[str] = []
+        self._used: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         threading.Thread(target=self._collect, daemon=True).start()
@@ -90,7 +90,7 @@ class Answers:
         answer = Answer(task_id, sent=time.monotonic())
         with self._lock:
             self._waiting[task_id] = answer
-            self._used.append(task_id)
+            self._used.add(task_id)
         return answer
 
     def wait(self, answers: Iterable[Answer], seconds: float) -> bool:
@@ -103,6 +103,10 @@ class Answers:
         answer = self.send(task, queue, kwargs, **options)
         self.wait([answer], seconds)
         return answer
+
+    def ours(self, task_id: str) -> bool:
+        """Whether a task was sent by this run."""
+        return task_id in self._used
 
     def key(self, task_id: str) -> str:
         """Return the key that holds a result."""

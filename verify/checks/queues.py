@@ -108,9 +108,9 @@ def _why(target: Target, name: str, workers: Sequence[ExpectedWorker], sent: Seq
         return broken("expired", Hint("the worker took it for expired", "whether the clocks of this machine and of its workers agree", "timedatectl on both"))
     if target.answers.error:
         return broken("no results", Hint(target.answers.error, "whether Redis still answers", target.words.make("verify")))
-    # tasks of others only: a probe that cannot end is what has to be told
+    # without our own: a canary that cannot end is what has to be told
     replies = target.ask_nodes("active", [worker.node for worker in workers])
-    active = {node: sum(not task["name"].startswith("probe.") for task in tasks) for node, tasks in replies.items()}
+    active = {node: sum(not target.answers.ours(task["id"]) for task in tasks) for node, tasks in replies.items()}
     slots = {worker.node: worker.slots for worker in workers}
     waiting = backlog(target, name)
     if active and all(count >= slots[node] for node, count in active.items()):
