@@ -60,6 +60,7 @@ SECRET = ("requirepass", "masterauth", "tls-key-file-pass")
 # Never asked by CONFIG GET, or only meaningful at start.
 NOT_ASKED = ("replicaof", "include")
 SCRATCH = "ansible-compare"
+ANSWER = 10  # seconds that a command may take
 POLL = 0.05  # seconds between two looks at a condition
 
 
@@ -86,21 +87,14 @@ class Client:
         login = ["--user", self.user] if self.user and self.password else []
         environment = {**os.environ, "REDISCLI_AUTH": self.password} if self.password else dict(os.environ)
         # The last word comes by stdin (-x), so that no secret stands in the arguments.
+        arguments = ["-x", *words[:-1]] if len(words) > 1 else [*words]
         done = subprocess.run(
-            [*self.command, "--no-auth-warning", *login, "-x", *words[:-1]],
-            input=words[-1],
+            [*self.command, "--no-auth-warning", *login, *arguments],
+            input=words[-1] if len(words) > 1 else "",
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
-            check=False,
-        ) if len(words) > 1 else subprocess.run(
-            [*self.command, "--no-auth-warning", *login, *words],
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
+            timeout=ANSWER,
             check=False,
         )
         answer = done.stdout.rstrip("\n")
