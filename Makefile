@@ -93,7 +93,7 @@ lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of genera
 	@ruff check .
 	@mypy
 	@yamllint --strict .
-	@ansible-lint --offline --strict
+	@ANSIBLE_INVENTORY=inventories/production ansible-lint --offline --strict
 	@python -m settings generate --check
 
 generate: $(VENV)/.dev ## write docs/settings.md, docs/rules.md and the roles' defaults from settings/

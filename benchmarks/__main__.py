@@ -19,7 +19,9 @@ def main() -> int:
     rows = stage.measure()
     table = Table("figure", "value", "bound", "detail", title="make benchmark")
     for row in rows:
-        table.add_row(str(row["figure"]), f"{row['value']} {row['unit']}", f"{row['bound']} {row['unit']}", str(row["detail"]))
+        table.add_row(
+            str(row["figure"]), f"{row['value']} {row['unit']}", f"{row['bound']} {row['unit']}", str(row["detail"])
+        )
     Console(width=120).print(table)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")

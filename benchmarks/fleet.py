@@ -16,7 +16,7 @@ def write_inventory(folder: Path, hosts: int) -> None:
     inventory = {
         "all": {"hosts": {name: {"ansible_host": f"192.0.2.{number}"} for number, name in enumerate(names, start=1)}},
         "redis": {"hosts": {names[0]: None}},
-        "celery": {"hosts": {name: None for name in workers}},
+        "celery": {"hosts": dict.fromkeys(workers)},
         "beat": {"hosts": {workers[0]: None}},
         "flower": {},
         "sentinel": {},

@@ -16,7 +16,14 @@ EMPTY_PLAY = "- name: Do nothing\n  hosts: all\n  tasks: []\n"
 
 
 def _stage(inventory: Path, target: Path) -> list[str]:
-    return ["ansible-playbook", "--inventory", str(inventory), "stage.yml", "--extra-vars", f"stack_stage_root={target}"]
+    return [
+        "ansible-playbook",
+        "--inventory",
+        str(inventory),
+        "stage.yml",
+        "--extra-vars",
+        f"stack_stage_root={target}",
+    ]
 
 
 def measure() -> list[dict[str, object]]:

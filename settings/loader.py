@@ -20,8 +20,8 @@ from settings.rules import findings
 
 # Names that begin so are ours: an unknown one is a misspelling.
 PREFIXES = ("redis_", "celery_", "sentinel_", "host_", "stack_", "process_manager", "accepted_risks")
-# Names of ours that are no settings: where a run stages files, and what a play hands on.
-RESERVED = ("stack_stage_root", "stack_fleet")
+# A name of ours that is no setting: where a run stages files.
+RESERVED = ("stack_stage_root",)
 MASK = "********"
 
 

@@ -39,12 +39,14 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         only = self._task.args.get("only", "written")
-        if "stack" not in variables or "stack_fleet" not in variables:
+        if "stack" not in variables or "preflight_fleet" not in variables:
             raise AnsibleActionFail("No settings were resolved: let the play begin with the role preflight.")
         entries = self._rendered(self._manifest(), variables)
         stage_root = variables.get("stack_stage_root")
         if only == "rendered":
-            result.update(changed=False, contents={entry["path"]: entry["text"] for entry in entries if "text" in entry})
+            result.update(
+                changed=False, contents={entry["path"]: entry["text"] for entry in entries if "text" in entry}
+            )
             # contents hold secrets: they are for the next task, never for a terminal
             result["_ansible_no_log"] = True
             return result
@@ -85,7 +87,9 @@ class ActionModule(ActionBase):
                 templar = self._templar.copy_with_new_env(available_variables={**variables, **scope})
                 if "when" in entry and not templar.evaluate_conditional(entry["when"]):
                     continue
-                plain = {key: templar.template(value) for key, value in entry.items() if key not in ("each", "as", "when")}
+                plain = {
+                    key: templar.template(value) for key, value in entry.items() if key not in ("each", "as", "when")
+                }
                 if "src" in entry:
                     # Digest of all that stands above in the manifest: units carry it, and change with what they read.
                     text = self._render(plain["src"], {**variables, **scope, "files_digest": digest.hexdigest()[:16]})
@@ -106,7 +110,9 @@ class ActionModule(ActionBase):
         source = self._find_needle("templates", src)
         base = source[: -len(src)]
         variables = {**variables, **generate_ansible_template_vars(path=src, fullpath=source)}
-        templar = self._templar.copy_with_new_env(searchpath=[base, os.path.dirname(source)], available_variables=variables)
+        templar = self._templar.copy_with_new_env(
+            searchpath=[base, os.path.dirname(source)], available_variables=variables
+        )
         text = trust_as_template(self._loader.get_text_file_contents(source))
         return str(templar.template(text, escape_backslashes=False, overrides=OVERRIDES))
 

@@ -13,11 +13,11 @@ from ansible.plugins.action import ActionBase
 # `ansible-playbook site.yml` must work without PYTHONPATH.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from settings.inventory import read_hosts  # noqa: E402
-from settings.loader import PREFIXES, build, split_addresses  # noqa: E402
-from settings.problem import InventoryRefused  # noqa: E402
-from settings.resolved import resolve_all  # noqa: E402
-from settings.secrets import write_private  # noqa: E402
+from settings.inventory import read_hosts
+from settings.loader import PREFIXES, build, split_addresses
+from settings.problem import InventoryRefused
+from settings.resolved import resolve_all
+from settings.secrets import write_private
 
 
 class ActionModule(ActionBase):

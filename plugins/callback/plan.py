@@ -89,6 +89,8 @@ class CallbackModule(CallbackBase):
             live = ", ".join(host["live"]) or "nothing"
             restart = ", ".join(host["restart"]) or "nothing"
             if host["tasks"]:
-                self._display.display(f"{name}: {files} file(s); live: {live}; by restart: {restart}; {len(host['tasks'])} task(s) in all")
+                self._display.display(
+                    f"{name}: {files} file(s); live: {live}; by restart: {restart}; {len(host['tasks'])} task(s) in all"
+                )
             else:
                 self._display.display(f"{name}: as the settings say")

@@ -51,7 +51,7 @@ def to_supervisor(value: Any) -> str:
 
 
 def to_environment(value: Any) -> str:
-    """Write a value of a systemd EnvironmentFile: in double quotes, `\\ " $ and backtick` escaped."""
+    """Write a value of a systemd EnvironmentFile: in double quotes, what systemd would read in them escaped."""
     text = str(value)
     for character in '\\"$`':
         text = text.replace(character, "\\" + character)

@@ -70,7 +70,9 @@ def ask(cli: str, socket: str, *words: str) -> str:
 
 def info(cli: str, socket: str) -> dict[str, str]:
     """Return the section persistence."""
-    return dict(line.strip().split(":", 1) for line in ask(cli, socket, "INFO", "persistence").splitlines() if ":" in line)
+    return dict(
+        line.strip().split(":", 1) for line in ask(cli, socket, "INFO", "persistence").splitlines() if ":" in line
+    )
 
 
 def wait(module: AnsibleModule, process: Any, what: str, ready: Any) -> None:
@@ -80,7 +82,9 @@ def wait(module: AnsibleModule, process: Any, what: str, ready: Any) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             printed = process.communicate()[0][-1500:]
-            module.fail_json(msg=f"{module.params['directory']}: {what} was not reached; nothing was deleted. Redis said:\n{printed}")
+            module.fail_json(
+                msg=f"{module.params['directory']}: {what} was not reached; nothing was deleted. Redis said:\n{printed}"
+            )
         time.sleep(POLL)
 
 
@@ -96,7 +100,11 @@ def carry_over(module: AnsibleModule, directory: str) -> int:
         command += ["--appendfilename", FILE, "--port", "0", "--unixsocket", socket, "--daemonize", "no"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **identity)
         wait(module, process, "a loaded data set", lambda: info(params["cli"], socket).get("loading") == "0")
-        keys = sum(int(line.split("keys=")[1].split(",")[0]) for line in ask(params["cli"], socket, "INFO", "keyspace").splitlines() if "keys=" in line)
+        keys = sum(
+            int(line.split("keys=")[1].split(",")[0])
+            for line in ask(params["cli"], socket, "INFO", "keyspace").splitlines()
+            if "keys=" in line
+        )
         ask(params["cli"], socket, "CONFIG", "SET", "appendonly", "yes")
 
         def complete() -> bool:

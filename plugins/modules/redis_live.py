@@ -64,7 +64,7 @@ ANSWER = 10  # seconds that a command may take
 POLL = 0.05  # seconds between two looks at a condition
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Redis answered with an error."""
 
 
@@ -81,7 +81,7 @@ class Client:
         """Send one command; return the raw answer.
 
         Raises:
-            Refused: on an error of Redis; redis-cli itself exits 0 then.
+            RefusedError: on an error of Redis; redis-cli itself exits 0 then.
             ConnectionError: if nobody answers.
         """
         login = ["--user", self.user] if self.user and self.password else []
@@ -102,9 +102,9 @@ class Client:
         if "Could not connect" in trouble or "Could not connect" in answer or "Connection" in trouble:
             raise ConnectionError(trouble or answer)
         if re.match(r"(ERR|NOAUTH|WRONGPASS|NOPERM|MISCONF|OOM|LOADING|NOSCRIPT|READONLY|EXECABORT) ", answer):
-            raise Refused(answer)
+            raise RefusedError(answer)
         if "AUTH failed" in trouble:
-            raise Refused(trouble)
+            raise RefusedError(trouble)
         if done.returncode or "rotocol error" in trouble:
             raise ConnectionError(trouble or answer)
         return answer
@@ -142,7 +142,7 @@ def log_in(module: AnsibleModule, client: Client) -> bool:
         client.password = password
         try:
             client.call("PING")
-        except Refused as error:
+        except RefusedError as error:
             if str(error).startswith("LOADING"):
                 return True
             refusals.append(str(error))
@@ -170,10 +170,12 @@ def wait_for(module: AnsibleModule, client: Client, what: str, ready: Any) -> No
         try:
             if ready():
                 return
-        except (ConnectionError, Refused) as error:
+        except (ConnectionError, RefusedError) as error:
             last = f" ({error})"
         if time.monotonic() > deadline:
-            module.fail_json(msg=f"{module.params['host']}:{module.params['port']}: {what} was not reached within {module.params['timeout']} s{last}")
+            module.fail_json(
+                msg=f"{module.params['host']}:{module.params['port']}: {what} was not reached within {module.params['timeout']} s{last}"
+            )
         time.sleep(POLL)
 
 
@@ -183,7 +185,9 @@ def turn_on_appendonly(module: AnsibleModule, client: Client) -> None:
     def complete() -> bool:
         info = parse_info(client.call("INFO", "persistence"))
         if info["aof_last_bgrewrite_status"] != "ok" and info["aof_rewrite_in_progress"] == "0":
-            module.fail_json(msg="Redis could not write the append-only file: look for the reason in its log; a full disk is the usual one. The data is as it was.")
+            module.fail_json(
+                msg="Redis could not write the append-only file: look for the reason in its log; a full disk is the usual one. The data is as it was."
+            )
         done = info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0"
         # aof_base_size stays 0 until the first file is whole; aof_enabled alone says nothing (measured)
         return done and info["aof_enabled"] == "1" and int(info["aof_base_size"]) > 0
@@ -262,7 +266,11 @@ def apply(module: AnsibleModule, client: Client, result: dict[str, Any]) -> None
         lines += [f"user {name}: rights or password (live)" for name in result["users"]]
     result["changed"] = bool(result["live"] or result["users"])
     if lines:
-        result["diff"] = {"before": "", "after": "\n".join(lines) + "\n", "after_header": "settings of the running Redis"}
+        result["diff"] = {
+            "before": "",
+            "after": "\n".join(lines) + "\n",
+            "after_header": "settings of the running Redis",
+        }
 
 
 def main() -> None:
@@ -292,20 +300,36 @@ def main() -> None:
         result["running"] = log_in(module, client)
         if not result["running"]:
             module.exit_json(**result)
-        wait_for(module, client, "the end of loading", lambda: parse_info(client.call("INFO", "persistence"))["loading"] == "0")
+        wait_for(
+            module,
+            client,
+            "the end of loading",
+            lambda: parse_info(client.call("INFO", "persistence"))["loading"] == "0",
+        )
         result["version"] = parse_info(client.call("INFO", "server"))["redis_version"]
         oldest = tuple(map(int, module.params["oldest"].split(".")[:2]))
         if tuple(map(int, result["version"].split(".")[:2])) < oldest:
-            module.fail_json(msg=f"Redis {result['version']} runs on {module.params['host']}:{module.params['port']}, and redis_version says {module.params['oldest']}: upgrade it, or lower redis_version.")
+            module.fail_json(
+                msg=f"Redis {result['version']} runs on {module.params['host']}:{module.params['port']}, and redis_version says {module.params['oldest']}: upgrade it, or lower redis_version."
+            )
         apply(module, client, result)
         if module.params["must_run"] and result["restart"]:
-            module.fail_json(msg=f"Redis runs, and still differs in {', '.join(result['restart'])}: restart it by its manager, then run this again.")
+            module.fail_json(
+                msg=f"Redis runs, and still differs in {', '.join(result['restart'])}: restart it by its manager, then run this again."
+            )
     except FileNotFoundError:
-        module.fail_json(msg=f"There is no {module.params['cli']} on this host: install Redis, or correct redis_cli_binary.")
+        module.fail_json(
+            msg=f"There is no {module.params['cli']} on this host: install Redis, or correct redis_cli_binary."
+        )
     except subprocess.TimeoutExpired:
-        module.fail_json(msg=f"Redis on {module.params['host']}:{module.params['port']} accepts connections and does not answer: it is stopped or overloaded. Look at `redis-cli --latency` and its log.")
-    except (Refused, ConnectionError) as error:
-        module.fail_json(msg=f"Redis on {module.params['host']}:{module.params['port']}: {error}", **{key: result[key] for key in ("live", "restart")})
+        module.fail_json(
+            msg=f"Redis on {module.params['host']}:{module.params['port']} accepts connections and does not answer: it is stopped or overloaded. Look at `redis-cli --latency` and its log."
+        )
+    except (RefusedError, ConnectionError) as error:
+        module.fail_json(
+            msg=f"Redis on {module.params['host']}:{module.params['port']}: {error}",
+            **{key: result[key] for key in ("live", "restart")},
+        )
     module.exit_json(**result)
 
 

@@ -95,14 +95,20 @@ def start_daemon(module: AnsibleModule) -> None:
     # A clean environment: what the operator happens to have set must not reach the services.
     environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if key in os.environ}
     done = subprocess.run(
-        [module.params["daemon"], "-c", module.params["config"]], env=environment, capture_output=True, text=True, check=False
+        [module.params["daemon"], "-c", module.params["config"]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         module.fail_json(msg=f"supervisord does not start: {(done.stderr or done.stdout).strip()}")
     deadline = time.monotonic() + module.params["timeout"]
     while not answers(module.params["socket"]):
         if time.monotonic() > deadline:
-            module.fail_json(msg=f"supervisord does not answer on {module.params['socket']} within {module.params['timeout']} s; see its log")
+            module.fail_json(
+                msg=f"supervisord does not answer on {module.params['socket']} within {module.params['timeout']} s; see its log"
+            )
         time.sleep(POLL)
 
 
@@ -127,7 +133,9 @@ def bring_in_line(module: AnsibleModule, rpc: Any) -> dict[str, Any]:
     owned = module.params["owned"]
     started: list[str] = []
     try:
-        added, changed, removed = ([name for name in names if name.startswith(owned)] for names in rpc.reloadConfig()[0])
+        added, changed, removed = (
+            [name for name in names if name.startswith(owned)] for names in rpc.reloadConfig()[0]
+        )
     except xmlrpc.client.Fault as fault:
         module.fail_json(msg=f"supervisor cannot read its files: {fault.faultString}")
     running = {info["name"]: info for info in rpc.getAllProcessInfo()}

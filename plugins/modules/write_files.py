@@ -185,7 +185,10 @@ def main() -> None:
         try:
             change = write(entry, module.check_mode)
         except KeyError as error:
-            module.fail_json(msg=f"{path}: there is no user or group {error} on this host; host_manage_users would create it", files=changed)
+            module.fail_json(
+                msg=f"{path}: there is no user or group {error} on this host; host_manage_users would create it",
+                files=changed,
+            )
         except OSError as error:
             module.fail_json(msg=f"{path} cannot be written: {error.strerror}", files=changed)
         changed[path] = change is not None
