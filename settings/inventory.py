@@ -261,7 +261,9 @@ def read_inventory(
     try:
         loader = DataLoader()
         password_files = [vault_password_file] if vault_password_file else []
-        secrets = CLI.setup_vault_secrets(loader, vault_ids=[], vault_password_files=password_files, auto_prompt=False)
+        secrets = CLI.setup_vault_secrets(
+            loader, vault_ids=[], vault_password_files=password_files, auto_prompt=False, initialize_context=False
+        )
         loader.set_vault_secrets(secrets)
         if VaultSecretsContext.current(optional=True) is None:  # it may be set once per process
             VaultSecretsContext.initialize(VaultSecretsContext(secrets))

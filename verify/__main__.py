@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from verify.model import GROUPS
@@ -14,7 +15,9 @@ INTERRUPTED = 130
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="verify", description="Ask the running system whether it keeps what the settings promise.")
+    parser = argparse.ArgumentParser(
+        prog="verify", description="Ask the running system whether it keeps what the settings promise."
+    )
     parser.add_argument("inventory", type=Path, help="directory or file, as inventories/local")
     parser.add_argument("--evidence", type=Path, metavar="FILE", help="what a play found on the hosts")
     parser.add_argument("--allow-restart", action="store_true", help="also kill a pool child and restart a worker")
@@ -26,11 +29,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 def main(words: list[str] | None = None) -> int:
     """Verify; return 0 if all promises are kept, 1 if one is broken, 2 on bad input, 130 on Ctrl-C."""
+    started = time.monotonic()
     args = arguments(words)
     try:
         from verify.command import verify
 
-        return verify(args)
+        return verify(args, started)
     except KeyboardInterrupt:
         print("\ninterrupted: nothing was decided.", file=sys.stderr)
         return INTERRUPTED

@@ -15,7 +15,9 @@ STOPPED = (Status.FAILED, Status.BLOCKED)
 class Board:
     """The rows of a run, in the order in which they were judged. Safe to use from many threads."""
 
-    def __init__(self, listener: Callable[[Row], None] = lambda row: None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, listener: Callable[[Row], None] = lambda row: None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Keep the rows.
 
         Args:
@@ -41,7 +43,7 @@ class Board:
         ask: Callable[[], Outcome],
         *,
         needs: Iterable[Row] = (),
-        explained_by: Sequence[Row] = (),
+        explained_by: Iterable[Row] = (),
     ) -> Row:
         """Ask for a promise and keep the answer.
 
@@ -51,7 +53,8 @@ class Board:
             ask: the question. What it raises is a broken promise, too.
             needs: rows without which the question makes no sense: one that failed blocks this one unasked, one that
                 was skipped skips it.
-            explained_by: rows whose failure would explain a failure here: it is then blocked, not failed.
+            explained_by: rows whose failure would explain a failure here: it is then blocked, not failed. Looked at
+                after a failure only.
         """
         row = self._unasked(promise, subject, needs)
         if row:
@@ -59,16 +62,22 @@ class Board:
         started = self._clock()
         try:
             outcome = ask()
-        except Exception as error:  # noqa: BLE001 - one broken check must not take the other rows with it
+        except Exception as error:  # one broken check must not take the other rows with it
             outcome = _unexpected(error)
         duration = self._clock() - started
-        culprit = next((row for row in explained_by if row.status in STOPPED), None)
-        if outcome.status is Status.FAILED and culprit:
-            return self.add(_blocked(promise, subject, culprit))
+        if outcome.status is Status.FAILED:
+            culprit = next((row for row in explained_by if row.status in STOPPED), None)
+            if culprit:
+                return self.add(_blocked(promise, subject, culprit))
         return self.add(Row(promise, subject, outcome, duration))
 
     def judge_each(
-        self, promise: Promise, subject: str, ask: Callable[[], Iterable[tuple[str, Outcome]]], *, needs: Iterable[Row] = ()
+        self,
+        promise: Promise,
+        subject: str,
+        ask: Callable[[], Iterable[tuple[str, Outcome]]],
+        *,
+        needs: Iterable[Row] = (),
     ) -> list[Row]:
         """Ask for a promise that has a row per thing that is wrong.
 
@@ -84,7 +93,7 @@ class Board:
         started = self._clock()
         try:
             found = list(ask())
-        except Exception as error:  # noqa: BLE001 - as in judge
+        except Exception as error:  # as in judge
             found = [(subject, _unexpected(error))]
         duration = (self._clock() - started) / max(1, len(found))
         return [self.add(Row(promise, of, outcome, duration)) for of, outcome in found]
@@ -104,7 +113,11 @@ def _blocked(promise: Promise, subject: str, need: Row) -> Row:
 
 def _unexpected(error: Exception) -> Outcome:
     text = " ".join(str(error).split()) or "no message"
-    hint = Hint(f"{type(error).__name__}: {text}", "whether the rows above explain it", "run make verify again; if it stays, report it with its JSON")
+    hint = Hint(
+        f"{type(error).__name__}: {text}",
+        "whether the rows above explain it",
+        "run make verify again; if it stays, report it with its JSON",
+    )
     return broken("the question failed", hint)
 
 

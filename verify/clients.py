@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import redis
-from celery import Celery  # type: ignore[import-untyped]
-from celery.backends.redis import RedisBackend  # type: ignore[import-untyped]
+from celery import Celery
+from celery.backends.redis import RedisBackend
 from kombu import Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -60,9 +61,8 @@ def instance_client(host: HostSettings, instance: RedisInstance, credentials: di
         tls = {"ssl": True, "ssl_ca_certs": instance.tls_ca_cert_file}
         if instance.tls_auth_clients == "yes":
             tls |= {"ssl_certfile": instance.tls_cert_file, "ssl_keyfile": instance.tls_key_file}
-    return redis.Redis(
-        host=endpoint.address, port=endpoint.port, decode_responses=True, **credentials, **tls, **options()
-    )
+    everything: dict[str, Any] = {**credentials, **tls, **options()}
+    return redis.Redis(host=endpoint.address, port=endpoint.port, decode_responses=True, **everything)
 
 
 def result_client(fleet: Fleet, host: HostSettings) -> redis.Redis:
@@ -79,7 +79,7 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
     """
     settings = host.celery
     if settings.transport == "redis-plus":
-        import celery_redis_plus  # type: ignore[import-not-found]  # noqa: F401 - registers the transport valkey://
+        importlib.import_module("celery_redis_plus")  # registers the transport valkey://
     backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{result_url(fleet, host, 'verifier')}"
     client = Celery("verify", broker=broker_url(fleet, host, "verifier"), backend=backend, set_as_current=False)
     queue = settings.task_default_queue

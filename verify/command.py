@@ -12,7 +12,7 @@ from settings.loader import load
 from settings.problem import InventoryRefused
 from settings.problem import report as problems
 from verify.board import Board, exit_code, shown
-from verify.evidence import BadEvidence, read_evidence
+from verify.evidence import EvidenceError, read_evidence
 from verify.files import write_json, write_junit
 from verify.report import Telling, tell
 from verify.runner import Run
@@ -20,18 +20,23 @@ from verify.runner import Run
 REFUSED = 2
 
 
-def verify(args: argparse.Namespace) -> int:
-    """Verify an inventory; return the exit code."""
+def verify(args: argparse.Namespace, clock: float) -> int:
+    """Verify an inventory; return the exit code.
+
+    Args:
+        args: the command line.
+        clock: when the command began, monotonic seconds.
+    """
     # Celery and kombu log what our rows tell better.
     logging.getLogger().addHandler(logging.NullHandler())
-    started, clock = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
-    with Telling() as telling:
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with Telling(clock) as telling:
         try:
             evidence = read_evidence(args.evidence) if args.evidence else None
             loaded = load(args.inventory)
         except InventoryRefused as refused:
             return _refuse(f"{problems(refused.problems)}\n{args.inventory} is refused: nothing was asked.")
-        except BadEvidence as error:
+        except EvidenceError as error:
             return _refuse(str(error))
         board = Board(telling.row)
         run = Run(loaded, args.inventory, board, evidence, args.allow_restart, args.only, telling.finished)
@@ -41,7 +46,9 @@ def verify(args: argparse.Namespace) -> int:
     tell(rows, duration)
     try:
         if args.json:
-            write_json(args.json, rows, inventory=args.inventory, started=started, duration=duration, servers=run.versions)
+            write_json(
+                args.json, rows, inventory=args.inventory, started=started, duration=duration, servers=run.versions
+            )
         if args.junit:
             write_junit(args.junit, rows, started=started)
     except OSError as error:

@@ -50,7 +50,9 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(sorted(value.split()))
 
 
-def differences(instance: RedisInstance, running: Mapping[str, str], *, skip: frozenset[str] = frozenset()) -> tuple[list[Difference], int]:
+def differences(
+    instance: RedisInstance, running: Mapping[str, str], *, skip: frozenset[str] = frozenset()
+) -> tuple[list[Difference], int]:
     """Compare an instance with what CONFIG GET * says.
 
     Args:
@@ -69,7 +71,11 @@ def differences(instance: RedisInstance, running: Mapping[str, str], *, skip: fr
             continue
         option, value = field.replace("_", "-"), getattr(instance, field)
         if field == "client_output_buffer_limit_pubsub":
-            option, due, said = OUTPUT_BUFFER, _buffer_limit(value), _buffer_of(running.get(OUTPUT_BUFFER, ""), "pubsub")
+            option, due, said = (
+                OUTPUT_BUFFER,
+                _buffer_limit(value),
+                _buffer_of(running.get(OUTPUT_BUFFER, ""), "pubsub"),
+            )
         else:
             due, said = _text(value), running.get(option, "")
         if option not in running:

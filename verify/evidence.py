@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ValidationError
 
 
-class BadEvidence(Exception):
+class EvidenceError(Exception):
     """The file cannot be used; the message says why and what to do."""
 
 
@@ -44,13 +44,17 @@ def read_evidence(path: Path) -> Evidence:
     """Read the file that the play wrote.
 
     Raises:
-        BadEvidence: if it is missing, no JSON or of another form.
+        EvidenceError: if it is missing, no JSON or of another form.
     """
     try:
         return Evidence.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadEvidence(f"The evidence {path} cannot be read ({error}): run make verify, which collects it.") from error
+        raise EvidenceError(
+            f"The evidence {path} cannot be read ({error}): run make verify, which collects it."
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise BadEvidence(f"The evidence {path} is not as expected: {where}: {first['msg']}. Run make verify, which collects it.") from error
+        raise EvidenceError(
+            f"The evidence {path} is not as expected: {where}: {first['msg']}. Run make verify, which collects it."
+        ) from error

@@ -20,7 +20,12 @@ SCHEMA = 1
 def environment(servers: Mapping[str, str]) -> dict[str, Any]:
     """Return the versions that a result depends on."""
     libraries = {name: version(name) for name in ("celery", "kombu", "redis", "billiard")}
-    return {"redis_servers": dict(servers), "python": platform.python_version(), "machine": platform.platform(), **libraries}
+    return {
+        "redis_servers": dict(servers),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        **libraries,
+    }
 
 
 def as_dict(row: Row) -> dict[str, Any]:
@@ -41,7 +46,9 @@ def as_dict(row: Row) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, rows: Sequence[Row], *, inventory: Path, started: str, duration: float, servers: Mapping[str, str]) -> None:
+def write_json(
+    path: Path, rows: Sequence[Row], *, inventory: Path, started: str, duration: float, servers: Mapping[str, str]
+) -> None:
     """Write all rows and what they were measured with.
 
     Args:
@@ -68,7 +75,13 @@ def write_json(path: Path, rows: Sequence[Row], *, inventory: Path, started: str
 
 
 def _case(suite: ElementTree.Element, row: Row) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=row.promise.id, name=f"{row.subject}: {row.promise.sentence}", time=f"{row.duration:.3f}")
+    case = ElementTree.SubElement(
+        suite,
+        "testcase",
+        classname=row.promise.id,
+        name=f"{row.subject}: {row.promise.sentence}",
+        time=f"{row.duration:.3f}",
+    )
     hint = row.outcome.hint
     if row.status is Status.FAILED:
         failure = ElementTree.SubElement(case, "failure", message=_printable(hint.found if hint else row.note))

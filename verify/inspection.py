@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 
 REPLY = 1.5  # seconds that a worker may take to answer
 LISTEN = 0.7  # seconds without a further reply after which nobody else is expected
@@ -69,6 +69,8 @@ def inspect(client: Celery, nodes: Collection[str]) -> Inspection:
     found = Inspection()
     found.stats = ask(client, "stats", nodes)
     alive = sorted(found.stats)
-    found.queues = {node: [queue["name"] for queue in queues] for node, queues in ask(client, "active_queues", alive).items()}
+    found.queues = {
+        node: [queue["name"] for queue in queues] for node, queues in ask(client, "active_queues", alive).items()
+    }
     found.config = ask(client, "conf", alive, with_defaults=False)
     return found

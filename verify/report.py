@@ -22,19 +22,29 @@ STYLES = {
     Status.SKIPPED: "cyan",
     Status.ACCEPTED: "magenta",
 }
-NARROW = 120  # columns: a terminal as people have it
-WIDE = 240  # columns of a line that is piped: nothing is broken, blanks at the end are cut
+WIDE = 1000  # columns of a line that is piped: nothing is broken, blanks at the end are cut
+MANY = 8  # rows that say the same of different subjects are told in one line from here on
 
 
 class Telling:
     """Progress: a moving line in a terminal, a line per finished group elsewhere."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        """Write to a stream, by default standard error."""
+    def __init__(self, started: float, stream: TextIO | None = None) -> None:
+        """Write to a stream, by default standard error.
+
+        Args:
+            started: when the command began, monotonic seconds.
+            stream: standard error by default.
+        """
         self.console = Console(file=stream or sys.stderr)
         self.rows: list[Row] = []
-        self._started = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
+        self._started = started
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(pulse_style="cyan"),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=self.console, transient=True)
         self._live = self.console.is_terminal
         self._task = self._progress.add_task("reading the inventory", total=None) if self._live else None
@@ -62,7 +72,9 @@ class Telling:
         """Say how a group came out."""
         rows = [row for row in self.rows if row.promise.group == group]
         if rows and not self._live:
-            self.console.print(f"{group}: {summary(rows)} ({time.monotonic() - self._started:.1f} s)", highlight=False, soft_wrap=True)
+            self.console.print(
+                f"{group}: {summary(rows)} ({time.monotonic() - self._started:.1f} s)", highlight=False, soft_wrap=True
+            )
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -70,7 +82,11 @@ def summary(rows: Sequence[Row]) -> str:
     number = counts(rows)
     kept = number[Status.PASSED]
     parts = [f"{kept} promise{'s' * (kept != 1)} kept", f"{number[Status.FAILED]} failed"]
-    parts += [f"{number[status]} {status.value}" for status in (Status.BLOCKED, Status.SKIPPED, Status.ACCEPTED) if number[status]]
+    parts += [
+        f"{number[status]} {status.value}"
+        for status in (Status.BLOCKED, Status.SKIPPED, Status.ACCEPTED)
+        if number[status]
+    ]
     return ", ".join(parts)
 
 
@@ -80,20 +96,40 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (groups.index(row.promise.group), row.promise.id, row.subject))
 
 
+def folded(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Return rows with their subjects; where many subjects came out alike, one row for all of them.
+
+    A fleet of a hundred workers has a thousand rows: those that are not well keep a line of their own.
+    """
+    alike: dict[tuple[str, Status, str], list[Row]] = {}
+    for row in ordered(rows):
+        single = row.status in (Status.FAILED, Status.ACCEPTED)
+        alike.setdefault(
+            (row.promise.id, row.status, row.title if single else row.blocked_by + row.outcome.reason), []
+        ).append(row)
+    lines: list[tuple[Row, str]] = []
+    for same in alike.values():
+        if len(same) > MANY:
+            lines.append((same[0], f"{same[0].subject} and {len(same) - 1} more"))
+        else:
+            lines.extend((row, row.subject) for row in same)
+    return lines
+
+
 def table(rows: Sequence[Row], *, terminal: bool) -> Table:
     """Return the rows as a table; in a terminal long cells go on in the next line, piped none is broken."""
     shape = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    overflow = "fold"
     shape.add_column("", no_wrap=True)
-    shape.add_column("of", overflow=overflow, no_wrap=not terminal, max_width=36 if terminal else None)
-    shape.add_column("promise", overflow=overflow, no_wrap=not terminal, ratio=3 if terminal else None)
-    shape.add_column("figure", overflow=overflow, no_wrap=not terminal, ratio=2 if terminal else None)
+    shape.add_column("of", overflow="fold", no_wrap=not terminal, max_width=36 if terminal else None)
+    shape.add_column("promise", overflow="fold", no_wrap=not terminal, ratio=3 if terminal else None)
+    shape.add_column("figure", overflow="fold", no_wrap=not terminal, ratio=2 if terminal else None)
     group = ""
-    for row in ordered(rows):
+    for row, subject in folded(rows):
         if row.promise.group != group:
             group = row.promise.group
             shape.add_row("", Text(group, style="bold"), Text(GROUPS[group], style="dim"), "")
-        shape.add_row(Text(row.status.value, style=STYLES[row.status]), Text(row.subject), Text(row.promise.sentence), Text(row.note))
+        status = Text(row.status.value, style=STYLES[row.status])
+        shape.add_row(status, Text(subject), Text(row.promise.sentence), Text(row.note))
     return shape
 
 
@@ -103,7 +139,12 @@ def hints(rows: Sequence[Row]) -> list[str]:
     for row in ordered(rows):
         if row.outcome.hint:
             hint = row.outcome.hint
-            lines += [f"FAILED {row.title}: {row.promise.sentence}", f"  found:   {hint.found}", f"  look at: {hint.look}", f"  type:    {hint.do}"]
+            lines += [
+                f"FAILED {row.title}: {row.promise.sentence}",
+                f"  found:   {hint.found}",
+                f"  look at: {hint.look}",
+                f"  type:    {hint.do}",
+            ]
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import redis
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 from kombu.exceptions import KombuError
 
 from verify.threads import Budget
@@ -96,9 +96,12 @@ class Answers:
     def wait(self, answers: Iterable[Answer], seconds: float) -> bool:
         """Wait for answers; return whether all came in time."""
         end = time.monotonic() + self.budget.allow(seconds)
-        return all([answer.done.wait(max(0.0, end - time.monotonic())) for answer in answers])
+        came = [answer.done.wait(max(0.0, end - time.monotonic())) for answer in answers]
+        return all(came)
 
-    def ask(self, task: str, queue: str, kwargs: dict[str, Any] | None = None, *, seconds: float, **options: Any) -> Answer:
+    def ask(
+        self, task: str, queue: str, kwargs: dict[str, Any] | None = None, *, seconds: float, **options: Any
+    ) -> Answer:
         """Publish a task and wait for its answer; its state is PENDING or STARTED where none came."""
         answer = self.send(task, queue, kwargs, **options)
         self.wait([answer], seconds)

@@ -23,7 +23,7 @@ from verify.expected import Application, applications
 from verify.model import Row
 from verify.results import Answers
 from verify.server import Server
-from verify.threads import Budget, together
+from verify.threads import Budget, Later, together
 from verify.words import Words
 
 PATIENT = 15.0  # seconds that all questions together may wait
@@ -104,29 +104,28 @@ class Run:
         gates = self._gates(application, "verifier", *used)
         if application.host.redis.managed_url:
             gates = [managed.check(target)]
+        foreign = Later(partial(workers.strangers, target, gates))
         try:
-            together(
-                [
-                    partial(workers.strangers, target, gates),
-                    partial(self._questions, target, gates, self._gates(application, "worker", *used)),
-                ]
-            )
+            self._questions(target, gates, self._gates(application, "worker", *used), foreign)
+            list(foreign)
         finally:
             answers.close()
 
-    def _questions(self, target: Target, gates: Sequence[Row], worker_gates: Sequence[Row]) -> None:
+    def _questions(
+        self, target: Target, gates: Sequence[Row], worker_gates: Sequence[Row], foreign: Later[Row]
+    ) -> None:
         try:
             found, alive = workers.check(target, gates)
             if not self._wants("queues"):
                 return
-            canaries = queues.check(target, found, alive, gates, worker_gates)
+            canaries = queues.check(target, found, alive, gates, Later(lambda: [*worker_gates, *foreign]))
         except OperationalError as error:
             managed.lost(target, error)
             return
         tasks: list[Callable[[], object]] = []
         if self._wants("beat"):
             tasks.append(partial(beat.check, target, canaries, gates))
-        main = stage(target, canaries, tuple(worker_gates))
+        main = stage(target, canaries, worker_gates, foreign)
         if self._wants("behaviour"):
             tasks.append(partial(behaviour.check, main, canaries, found))
         together(tasks)

@@ -53,6 +53,17 @@ class Server:
         found: dict[str, Any] = self.admin.info()
         return found
 
+    def acl(self, *words: str) -> Any:
+        """Return Redis' own answer to an ACL command: redis-py would rewrite it."""
+        client: Any = self.admin
+        return client.execute_command("ACL", *words)
+
+    @cached_property
+    def config(self) -> dict[str, str]:
+        """What CONFIG GET * says."""
+        client: Any = self.admin
+        return dict(client.config_get("*"))
+
     def cli(self, command: str) -> str:
         """Return a redis-cli command for a person."""
         return self.words.cli(self.host, self.instance, command)
@@ -80,7 +91,9 @@ def ping(client: redis.Redis) -> Reply:
     except redis.exceptions.AuthenticationError as error:
         return Reply(answered=True, admitted=False, seconds=time.perf_counter() - started, error=str(error))
     except redis.RedisError as error:
-        return Reply(answered=False, admitted=False, seconds=time.perf_counter() - started, error=" ".join(str(error).split()))
+        return Reply(
+            answered=False, admitted=False, seconds=time.perf_counter() - started, error=" ".join(str(error).split())
+        )
     finally:
         client.close()
 

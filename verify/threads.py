@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+Found = TypeVar("Found")
 
 
 class Budget:
@@ -33,7 +36,7 @@ def together(functions: Iterable[Callable[[], object]]) -> None:
     def guarded(function: Callable[[], object]) -> None:
         try:
             function()
-        except BaseException as error:  # noqa: BLE001 - handed to the caller
+        except BaseException as error:  # handed to the caller
             raised.append(error)
 
     threads = [threading.Thread(target=guarded, args=(function,), daemon=True) for function in functions]
@@ -43,6 +46,25 @@ def together(functions: Iterable[Callable[[], object]]) -> None:
         thread.join()
     if raised:
         raise raised[0]
+
+
+class Later(Generic[Found]):
+    """What a question that is still being asked will find: whoever looks waits for it."""
+
+    def __init__(self, ask: Callable[[], Iterable[Found]]) -> None:
+        """Start to ask."""
+        self._found: list[Found] = []
+        self._ask = ask
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._found.extend(self._ask())
+
+    def __iter__(self) -> Iterator[Found]:
+        """Wait, and yield what was found."""
+        self._thread.join()
+        yield from self._found
 
 
 def until(condition: Callable[[], bool], seconds: float, *, pause: float = 0.05) -> bool:

@@ -61,5 +61,11 @@ class Words:
         """Return a command for redis-cli that asks for the admin's password, so that it stands in no process list."""
         endpoint = Endpoint.of(host, instance)
         tls = f" --tls --cacert {instance.tls_ca_cert_file}" if endpoint.tls else ""
-        user = " --user admin --askpass" if host.redis.auth == "acl" else " --askpass" if host.redis.auth == "password" else ""
+        user = (
+            " --user admin --askpass"
+            if host.redis.auth == "acl"
+            else " --askpass"
+            if host.redis.auth == "password"
+            else ""
+        )
         return f"{host.redis.cli_binary} -h {endpoint.address} -p {endpoint.port}{tls}{user} {command}"

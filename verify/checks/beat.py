@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from celery.schedules import crontab, schedule  # type: ignore[import-untyped]
+from celery.schedules import crontab, schedule
 
 from settings.model.celery import BeatEntry
 from verify.checks.queues import Canaries
@@ -16,7 +16,12 @@ from verify.context import Target
 from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
 from verify.words import seconds
 
-HEARTBEAT = Promise("beat.heartbeat", "beat's heartbeat is on time", ("celery_beat_schedule", "celery_beat_max_loop_interval"), "age of the last one")
+HEARTBEAT = Promise(
+    "beat.heartbeat",
+    "beat's heartbeat is on time",
+    ("celery_beat_schedule", "celery_beat_max_loop_interval"),
+    "age of the last one",
+)
 PROMISES = (HEARTBEAT,)
 
 TASK, RESULT = "probe.heartbeat", "probe-heartbeat"
@@ -40,6 +45,7 @@ def overdue(entry: BeatEntry, last: float, now: float) -> float:
         last: when it last ran, seconds since the epoch.
         now: seconds since the epoch.
     """
+
     def moment() -> datetime.datetime:
         return datetime.datetime.fromtimestamp(now, datetime.UTC)
 
@@ -64,9 +70,23 @@ def _heartbeat(target: Target, entry: BeatEntry) -> Outcome:
     if stored is None and not (entry.every and entry.every + margin <= WAIT):
         return unchecked(f"none is stored, and one comes {due}: verify again after that, if beat was just started")
     if stored is None:
-        return broken("none", Hint(f"no heartbeat within {seconds(wait)}, and one is due {due}", log, target.words.make("deploy") + ", which starts what shall run"))
+        return broken(
+            "none",
+            Hint(
+                f"no heartbeat within {seconds(wait)}, and one is due {due}",
+                log,
+                target.words.make("deploy") + ", which starts what shall run",
+            ),
+        )
     age = time.time() - float(stored["result"]["at"])
     late = overdue(entry, float(stored["result"]["at"]), time.time())
     if late <= margin:
         return kept(f"{max(age, 0):.1f} s old, due {due}")
-    return broken(f"{age:.0f} s old", Hint(f"the last heartbeat is {age:.0f} s old, and one is due {due}", log, target.words.make("deploy") + ", which starts what shall run"))
+    return broken(
+        f"{age:.0f} s old",
+        Hint(
+            f"the last heartbeat is {age:.0f} s old, and one is due {due}",
+            log,
+            target.words.make("deploy") + ", which starts what shall run",
+        ),
+    )

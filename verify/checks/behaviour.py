@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,12 +15,26 @@ from verify.context import PATIENCE
 from verify.inspection import Inspection
 from verify.model import Hint, Outcome, Promise, broken, kept, unchecked
 from verify.threads import together
-from verify.words import plural, seconds
+from verify.words import plural
 
-RETRY = Promise("behaviour.retry", "a failing task is retried after the delays it asks for", ("celery_visibility_timeout",), "asked and measured delays")
-EXPIRED = Promise("behaviour.expired", "a task that expired before it was taken is not run", ("celery_beat_schedule",), "its end")
-RESULT_EXPIRY = Promise("behaviour.result-expiry", "a result expires when the settings say", ("celery_result_expires",), "time to live")
-IDEMPOTENT = Promise("behaviour.idempotent", "a task that is delivered twice writes once", ("celery_task_acks_late",), "deliveries and writes")
+RETRY = Promise(
+    "behaviour.retry",
+    "a failing task is retried after the delays it asks for",
+    ("celery_visibility_timeout",),
+    "asked and measured delays",
+)
+EXPIRED = Promise(
+    "behaviour.expired", "a task that expired before it was taken is not run", ("celery_beat_schedule",), "its end"
+)
+RESULT_EXPIRY = Promise(
+    "behaviour.result-expiry", "a result expires when the settings say", ("celery_result_expires",), "time to live"
+)
+IDEMPOTENT = Promise(
+    "behaviour.idempotent",
+    "a task that is delivered twice writes once",
+    ("celery_task_acks_late",),
+    "deliveries and writes",
+)
 PROMISES = (RETRY, EXPIRED, RESULT_EXPIRY, IDEMPOTENT)
 
 BASE, RETRIES = 0.1, 2  # seconds of the first delay, which doubles
@@ -29,20 +44,19 @@ EXPIRY_SLACK = 60  # seconds between the write of a result and our look at it, a
 
 
 def check(stage: Stage, canaries: Canaries, found: Inspection) -> None:
-    """Judge all behaviours at once: most of their time is waiting."""
-    judge = partial(stage.target.board.judge, needs=stage.needs)
-    name = stage.queue
+    """Judge all behaviours at once, as most of their time is waiting; at the end those that cost a pool its child."""
     together(
         [
-            partial(judge, RETRY, name, partial(_retry, stage)),
-            partial(judge, EXPIRED, name, partial(_expired, stage)),
-            partial(judge, RESULT_EXPIRY, name, partial(_result_expiry, stage, canaries)),
-            partial(judge, IDEMPOTENT, name, partial(_idempotent, stage)),
+            partial(stage.judge, RETRY, partial(_retry, stage)),
+            partial(stage.judge, EXPIRED, partial(_expired, stage)),
+            partial(stage.judge, RESULT_EXPIRY, partial(_result_expiry, stage, canaries)),
+            partial(stage.judge, IDEMPOTENT, partial(_idempotent, stage)),
             *workflows.questions(stage),
-            *limits.questions(stage, canaries, found),
+            *limits.soft(stage, canaries),
             partial(priority.check, stage, canaries, found),
         ]
     )
+    together(limits.hard(stage, canaries, found))
 
 
 def _retry(stage: Stage) -> Outcome:
@@ -52,12 +66,17 @@ def _retry(stage: Stage) -> Outcome:
     if not answer.ok:
         return stage.unanswered(answer)
     started = [attempt["started_at"] for attempt in answer.value["attempts"]]
-    delays = [later - earlier for earlier, later in zip(started, started[1:], strict=False)]
+    delays = [later - earlier for earlier, later in itertools.pairwise(started)]
     figure = ", ".join(f"{due:g} s: {delay:.2f} s" for due, delay in zip(asked, delays, strict=False))
-    if len(delays) == RETRIES and all(due - EARLY <= delay <= due + LATE for due, delay in zip(asked, delays, strict=True)):
+    if len(delays) == RETRIES and all(
+        due - EARLY <= delay <= due + LATE for due, delay in zip(asked, delays, strict=True)
+    ):
         return kept(figure)
     look = "how busy the workers are, and whether they run on several hosts whose clocks differ"
-    return broken(figure, Hint(f"asked and measured delays: {figure}", look, f"{stage.target.words.make('verify')}, when it is quieter"))
+    return broken(
+        figure,
+        Hint(f"asked and measured delays: {figure}", look, f"{stage.target.words.make('verify')}, when it is quieter"),
+    )
 
 
 def _expired(stage: Stage) -> Outcome:
@@ -72,7 +91,9 @@ def _expired(stage: Stage) -> Outcome:
         return kept("dropped, not run")
     if answer.ok:
         look = "which version of Celery the workers run"
-        return broken("it ran", Hint("it expired an hour before it was sent, and ran", look, stage.target.words.make("deploy")))
+        return broken(
+            "it ran", Hint("it expired an hour before it was sent, and ran", look, stage.target.words.make("deploy"))
+        )
     return stage.unanswered(answer)
 
 
@@ -84,7 +105,14 @@ def _result_expiry(stage: Stage, canaries: Canaries) -> Outcome:
     if (due == 0 and left == -1) or (due > 0 and due - EXPIRY_SLACK <= left <= due):
         return kept(f"{due} s" if due else "never")
     look = "whether the workers were restarted since the deploy"
-    return broken(figure, Hint(f"a new result lives {figure}, and celery_result_expires says {due} s", look, stage.target.words.make("deploy")))
+    return broken(
+        figure,
+        Hint(
+            f"a new result lives {figure}, and celery_result_expires says {due} s",
+            look,
+            stage.target.words.make("deploy"),
+        ),
+    )
 
 
 def _idempotent(stage: Stage) -> Outcome:
@@ -101,7 +129,6 @@ def _idempotent(stage: Stage) -> Outcome:
     figure = f"{plural(len(answers), 'delivery').replace('deliverys', 'deliveries')}, {plural(writes, 'write')}"
     if writes <= len(hosts):
         return kept(figure)
-    return broken(figure, Hint(figure, "PROBE_LEDGER of its workers: is it a file that stays?", stage.target.words.make("deploy")))
-
-
-__all__ = ["PROMISES", "check", "seconds"]
+    return broken(
+        figure, Hint(figure, "PROBE_LEDGER of its workers: is it a file that stays?", stage.target.words.make("deploy"))
+    )

@@ -54,7 +54,10 @@ def _files(found: HostEvidence, words: Words) -> Outcome:
     if not wrong:
         return kept(f"{plural(len(found.files), 'file')} as rendered")
     named = "; ".join(f"{file.path} {file.state}" for file in wrong)
-    return broken(f"{len(wrong)} of {plural(len(found.files), 'file')}", Hint(named, f"what would change: {words.make('plan')}", words.make("deploy")))
+    return broken(
+        f"{len(wrong)} of {plural(len(found.files), 'file')}",
+        Hint(named, f"what would change: {words.make('plan')}", words.make("deploy")),
+    )
 
 
 def _service(service: Service, look: str, words: Words) -> Outcome:

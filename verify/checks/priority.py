@@ -14,7 +14,12 @@ from verify.results import Answer
 from verify.threads import until
 from verify.words import plural
 
-ORDER = Promise("behaviour.priority", "an urgent task overtakes those that wait", ("celery_priority_steps", "celery_queue_order_strategy", "celery_worker_prefetch_multiplier"), "overtaken")
+ORDER = Promise(
+    "behaviour.priority",
+    "an urgent task overtakes those that wait",
+    ("celery_priority_steps", "celery_queue_order_strategy", "celery_worker_prefetch_multiplier"),
+    "overtaken",
+)
 PROMISES = (ORDER,)
 
 BLOCK = 0.25  # seconds that a slot is held while the tasks are published
@@ -29,14 +34,16 @@ def check(main: Stage, canaries: Canaries, found: Inspection) -> None:
     settings = application.settings
     works = [name for name in application.queues if canaries.rows[name].status is Status.PASSED]
     reason = ""
-    if settings.transport == "redis" and (settings.queue_order_strategy != "priority" or len(settings.priority_steps) < 2):
+    if settings.transport == "redis" and (
+        settings.queue_order_strategy != "priority" or len(settings.priority_steps) < 2
+    ):
         reason = "celery_queue_order_strategy or celery_priority_steps promise no order"
-    if reason or not works:
-        board.judge(ORDER, main.queue, partial(unchecked, reason), needs=() if reason else main.needs)
+    if reason:
+        board.add(Row(ORDER, main.queue, unchecked(reason)))
         return
-    stages = [Stage(main.target, name, application.queues[name], (canaries.rows[name], *main.needs[1:])) for name in works]
+    stages = [main.elsewhere(name, canaries.rows[name]) for name in works] or [main]
     stage = min(stages, key=lambda one: sum(worker.slots for worker in consumers(one, found)) or MOST_SLOTS + 1)
-    board.judge(ORDER, stage.queue, partial(_order, stage, consumers(stage, found)), needs=stage.needs)
+    stage.judge(ORDER, partial(_order, stage, consumers(stage, found)))
 
 
 def _order(stage: Stage, workers: tuple[ExpectedWorker, ...]) -> Outcome:
@@ -79,6 +86,3 @@ def _run(stage: Stage, workers: tuple[ExpectedWorker, ...], slots: int) -> tuple
     urgent = [answers.send("probe.sleep", stage.queue, {"seconds": WORK}, priority=first) for _ in range(count)]
     answers.wait(urgent + patient, BLOCK + count * WORK + PATIENCE)
     return urgent, patient
-
-
-__all__ = ["PROMISES", "Row", "check"]

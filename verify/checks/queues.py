@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +16,12 @@ from verify.results import Answer
 from verify.threads import together
 from verify.words import plural, seconds
 
-CANARY = Promise("queues.canary", "a task put on it runs and its result comes back", ("celery_queues", "celery_workers"), "round trip and backlog")
+CANARY = Promise(
+    "queues.canary",
+    "a task put on it runs and its result comes back",
+    ("celery_queues", "celery_workers"),
+    "round trip and backlog",
+)
 PROMISES = (CANARY,)
 
 WHOAMI = "probe.whoami"
@@ -34,7 +39,9 @@ class Canaries:
     first: dict[str, Answer] = field(default_factory=dict)  # queue → an answer that came
 
 
-def check(target: Target, found: Inspection, alive: dict[str, Row], gates: Sequence[Row], explained_by: Sequence[Row]) -> Canaries:
+def check(
+    target: Target, found: Inspection, alive: dict[str, Row], gates: Sequence[Row], explained_by: Iterable[Row]
+) -> Canaries:
     """Send canaries to every queue at once and judge what comes back.
 
     Args:
@@ -76,14 +83,25 @@ def backlog(target: Target, name: str) -> int:
         return int(connection.default_channel._size(name))
 
 
-def _round_trip(target: Target, name: str, workers: Sequence[ExpectedWorker], found: Inspection, canaries: Canaries) -> Outcome:
+def _round_trip(
+    target: Target, name: str, workers: Sequence[ExpectedWorker], found: Inspection, canaries: Canaries
+) -> Outcome:
     units = ", ".join(worker.node for worker in workers) or "no worker of the settings"
     consumers = [node for node in found.alive if name in found.queues.get(node, ())]
     remote = target.application.settings.worker_enable_remote_control
     if remote and not consumers:
         waiting = backlog(target, name)
-        look = target.words.service(workers[0].host, f"celery-worker-{workers[0].unit}") if workers else "celery_workers"
-        return broken(f"nobody consumes it, {waiting} waiting", Hint(f"no worker that answers consumes it; {units} should", look, target.words.make("deploy") + ", which starts what shall run"))
+        look = (
+            target.words.service(workers[0].host, f"celery-worker-{workers[0].unit}") if workers else "celery_workers"
+        )
+        return broken(
+            f"nobody consumes it, {waiting} waiting",
+            Hint(
+                f"no worker that answers consumes it; {units} should",
+                look,
+                target.words.make("deploy") + ", which starts what shall run",
+            ),
+        )
     waiting = backlog(target, name)
     sent = [target.answers.send(WHOAMI, name) for _ in range(min(MOST, PER_WORKER * max(1, len(workers))))]
     target.answers.wait(sent, PATIENCE)
@@ -101,18 +119,43 @@ def _why(target: Target, name: str, workers: Sequence[ExpectedWorker], sent: Seq
     log = target.words.service(workers[0].host, f"celery-worker-{workers[0].unit}") if workers else "celery_workers"
     failed = next((answer for answer in sent if answer.failure), None)
     if failed and "NotRegistered" in failed.failure:
-        return broken("unknown task", Hint(f"{failed.failure}; celery_imports names {PROBES}", "whether the release that runs is the deployed one", target.words.make("deploy")))
+        return broken(
+            "unknown task",
+            Hint(
+                f"{failed.failure}; celery_imports names {PROBES}",
+                "whether the release that runs is the deployed one",
+                target.words.make("deploy"),
+            ),
+        )
     if failed:
         return broken("failed", Hint(failed.failure, log, target.words.make("deploy")))
     if any(answer.state == "REVOKED" for answer in sent):
-        return broken("expired", Hint("the worker took it for expired", "whether the clocks of this machine and of its workers agree", "timedatectl on both"))
+        return broken(
+            "expired",
+            Hint(
+                "the worker took it for expired",
+                "whether the clocks of this machine and of its workers agree",
+                "timedatectl on both",
+            ),
+        )
     if target.answers.error:
-        return broken("no results", Hint(target.answers.error, "whether Redis still answers", target.words.make("verify")))
+        return broken(
+            "no results", Hint(target.answers.error, "whether Redis still answers", target.words.make("verify"))
+        )
     # without our own: a canary that cannot end is what has to be told
     replies = target.ask_nodes("active", [worker.node for worker in workers])
     active = {node: sum(not target.answers.ours(task["id"]) for task in tasks) for node, tasks in replies.items()}
     slots = {worker.node: worker.slots for worker in workers}
     waiting = backlog(target, name)
     if active and all(count >= slots[node] for node, count in active.items()):
-        return unchecked(f"all {plural(sum(slots[node] for node in active), 'slot')} of {', '.join(active)} are busy and {waiting} wait: verify again when it is quieter")
-    return broken(f"no answer, {waiting} waiting", Hint(f"{len(sent)} canaries and no answer within {seconds(PATIENCE)}; {units} should take them", log, f"restart the worker, then {target.words.make('verify')}"))
+        return unchecked(
+            f"all {plural(sum(slots[node] for node in active), 'slot')} of {', '.join(active)} are busy and {waiting} wait: verify again when it is quieter"
+        )
+    return broken(
+        f"no answer, {waiting} waiting",
+        Hint(
+            f"{len(sent)} canaries and no answer within {seconds(PATIENCE)}; {units} should take them",
+            log,
+            f"restart the worker, then {target.words.make('verify')}",
+        ),
+    )

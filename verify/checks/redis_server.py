@@ -12,9 +12,18 @@ from verify.server import Server, ping, silence
 from verify.words import plural, seconds, size
 
 ANSWERS = Promise("redis.answers", "answers a PING", ("redis_port", "redis_bind"), "time of a PING")
-CONFIG = Promise("redis.config", "runs with the settings: CONFIG GET tells what they say", ("redis_*",), "settings compared")
-DURABLE = Promise("redis.persistence", "keeps its data as the settings say, without an error", ("redis_appendonly", "redis_save"), "state of AOF and snapshots")
-POLICY = Promise("redis.eviction", "evicts as the settings say, a broker never", ("redis_maxmemory_policy",), "policy and evictions")
+CONFIG = Promise(
+    "redis.config", "runs with the settings: CONFIG GET tells what they say", ("redis_*",), "settings compared"
+)
+DURABLE = Promise(
+    "redis.persistence",
+    "keeps its data as the settings say, without an error",
+    ("redis_appendonly", "redis_save"),
+    "state of AOF and snapshots",
+)
+POLICY = Promise(
+    "redis.eviction", "evicts as the settings say, a broker never", ("redis_maxmemory_policy",), "policy and evictions"
+)
 MEMORY = Promise("redis.memory", "has room in its memory", ("redis_maxmemory", "host_memory"), "used of the ceiling")
 CLIENTS = Promise("redis.clients", "turned no client away", ("redis_maxclients",), "clients and refusals")
 PROMISES = (ANSWERS, CONFIG, DURABLE, POLICY, MEMORY, CLIENTS)
@@ -42,14 +51,18 @@ def _answers(server: Server) -> Outcome:
     if reply.answered:
         return kept(seconds(reply.seconds))
     look = server.words.service(server.host, f"redis-{server.instance.name}")
-    return broken("silent", Hint(f"{server.address}: {silence(reply)}", look, server.words.make("deploy") + ", which starts what shall run"))
+    return broken(
+        "silent",
+        Hint(
+            f"{server.address}: {silence(reply)}", look, server.words.make("deploy") + ", which starts what shall run"
+        ),
+    )
 
 
 def _config(server: Server) -> Iterator[tuple[str, Outcome]]:
     """One row where all is as written, one per setting that is not."""
-    running: dict[str, str] = server.admin.config_get("*")
     overruled = frozenset({"replicaof"}) if server.host.sentinel.enabled else frozenset()
-    found, compared = differences(server.instance, running, skip=overruled)
+    found, compared = differences(server.instance, server.config, skip=overruled)
     if not found:
         yield server.name, kept(f"{plural(compared, 'setting')} as written")
     for difference in found:
@@ -65,16 +78,25 @@ def _durable(server: Server) -> Outcome:
     info, instance = server.info, server.instance
     faults = []
     if bool(info.get("aof_enabled")) != instance.appendonly:
-        faults.append(f"AOF is {'on' if info.get('aof_enabled') else 'off'}, and redis_appendonly says {str(instance.appendonly).lower()}")
+        faults.append(
+            f"AOF is {'on' if info.get('aof_enabled') else 'off'}, and redis_appendonly says {str(instance.appendonly).lower()}"
+        )
     if info.get("loading"):
         faults.append("it is loading")
     if instance.appendonly:
-        faults += [f"{key} is {info[key]}" for key in ("aof_last_write_status", "aof_last_bgrewrite_status") if info.get(key, "ok") != "ok"]
+        faults += [
+            f"{key} is {info[key]}"
+            for key in ("aof_last_write_status", "aof_last_bgrewrite_status")
+            if info.get(key, "ok") != "ok"
+        ]
     if instance.save and info.get("rdb_last_bgsave_status", "ok") != "ok":
         faults.append(f"rdb_last_bgsave_status is {info['rdb_last_bgsave_status']}")
     if faults:
         look = f"space and rights of its directory, and its log: {server.words.service(server.host, f'redis-{instance.name}')}"
-        return broken("not safe", Hint("; ".join(faults), look, server.words.make("deploy") + ", or " + server.cli("BGREWRITEAOF")))
+        return broken(
+            "not safe",
+            Hint("; ".join(faults), look, server.words.make("deploy") + ", or " + server.cli("BGREWRITEAOF")),
+        )
     if not instance.appendonly and not instance.save:
         return unchecked("redis_appendonly is false and redis_save is empty: it promises to keep nothing")
     parts = [f"AOF {instance.appendfsync}"] if instance.appendonly else []
@@ -86,10 +108,24 @@ def _policy(server: Server) -> Outcome:
     due, running = server.instance.maxmemory_policy, str(server.info.get("maxmemory_policy"))
     evicted = int(server.info.get("evicted_keys", 0))
     if running != due:
-        return broken(running, Hint(f"maxmemory-policy is {running}, and redis_maxmemory_policy says {due}", "who changed it with CONFIG SET", server.words.make("deploy")))
+        return broken(
+            running,
+            Hint(
+                f"maxmemory-policy is {running}, and redis_maxmemory_policy says {due}",
+                "who changed it with CONFIG SET",
+                server.words.make("deploy"),
+            ),
+        )
     if evicted and due == "noeviction":
         look = "which queues, bindings or results are missing, and since when the policy is noeviction"
-        return broken(plural(evicted, "key"), Hint(f"{plural(evicted, 'key')} evicted since the start", look, f"once that is settled: {server.cli('CONFIG RESETSTAT')}"))
+        return broken(
+            plural(evicted, "key"),
+            Hint(
+                f"{plural(evicted, 'key')} evicted since the start",
+                look,
+                f"once that is settled: {server.cli('CONFIG RESETSTAT')}",
+            ),
+        )
     return kept(f"{running}, {evicted} evicted")
 
 
@@ -99,9 +135,23 @@ def _memory(server: Server) -> Outcome:
     figure = f"{size(used)} of {size(ceiling)}" if ceiling else f"{size(used)}, no ceiling"
     fix = "raise redis_maxmemory and host_memory, then " + server.words.make("deploy")
     if ceiling and server.instance.maxmemory_policy == "noeviction" and used > FULL * ceiling:
-        return broken(figure, Hint(f"{used / ceiling:.0%} of maxmemory is used, and above {FULL:.0%} a burst meets refused writes", "which queue grows: the rows of the queues tell their backlog", fix))
+        return broken(
+            figure,
+            Hint(
+                f"{used / ceiling:.0%} of maxmemory is used, and above {FULL:.0%} a burst meets refused writes",
+                "which queue grows: the rows of the queues tell their backlog",
+                fix,
+            ),
+        )
     if host.host.memory and used * COPY_ON_WRITE > host.host.memory:
-        return broken(figure, Hint(f"an AOF rewrite may need {size(used * COPY_ON_WRITE)}, and host_memory is {size(host.host.memory)}", "what else runs on the host", fix))
+        return broken(
+            figure,
+            Hint(
+                f"an AOF rewrite may need {size(used * COPY_ON_WRITE)}, and host_memory is {size(host.host.memory)}",
+                "what else runs on the host",
+                fix,
+            ),
+        )
     return kept(figure)
 
 
@@ -111,4 +161,11 @@ def _clients(server: Server) -> Outcome:
     if not refused:
         return kept(figure)
     look = f"who opens so many: {server.cli('CLIENT LIST')}"
-    return broken(figure, Hint(f"{plural(refused, 'connection')} refused since the start", look, f"raise redis_maxclients, {server.words.make('deploy')}, then {server.cli('CONFIG RESETSTAT')}"))
+    return broken(
+        figure,
+        Hint(
+            f"{plural(refused, 'connection')} refused since the start",
+            look,
+            f"raise redis_maxclients, {server.words.make('deploy')}, then {server.cli('CONFIG RESETSTAT')}",
+        ),
+    )

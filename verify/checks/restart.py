@@ -7,18 +7,29 @@ import time
 from functools import partial
 from uuid import uuid4
 
+from verify.checks import limits
 from verify.checks.queues import Canaries
 from verify.checks.stage import Stage, consumers, of_group
 from verify.context import PATIENCE
 from verify.expected import ExpectedWorker
 from verify.inspection import Inspection
-from verify.model import Hint, Outcome, Promise, broken, kept, unchecked
+from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
 from verify.results import Answer
-from verify.threads import until
+from verify.threads import together, until
 from verify.words import plural, seconds
 
-CRASH = Promise("restart.crash", "a task whose pool child was killed runs again", ("celery_task_acks_late", "celery_task_reject_on_worker_lost", "celery_task_retry_on_worker_lost"), "time to the second run")
-WARM = Promise("restart.warm", "a worker restarts without losing or doubling a task", ("celery_stop_timeout", "celery_restart_delay", "process_manager"), "tasks, and time until it consumes again")
+CRASH = Promise(
+    "restart.crash",
+    "a task whose pool child was killed runs again",
+    ("celery_task_acks_late", "celery_task_reject_on_worker_lost", "celery_task_retry_on_worker_lost"),
+    "time to the second run",
+)
+WARM = Promise(
+    "restart.warm",
+    "a worker restarts without losing or doubling a task",
+    ("celery_stop_timeout", "celery_restart_delay", "process_manager"),
+    "tasks, and time until it consumes again",
+)
 PROMISES = (CRASH, WARM)
 
 PACE = 0.05  # seconds between two tasks of the trickle
@@ -34,11 +45,11 @@ def check(main: Stage, canaries: Canaries, found: Inspection) -> None:
     group = tuple(worker for worker in main.workers if worker.pool == "prefork")
     stage = of_group(main, canaries, group) if group else None
     if stage is None:
-        board.judge(CRASH, main.queue, partial(unchecked, "none of its workers has children that may die alone"), needs=main.needs)
+        board.add(Row(CRASH, main.queue, unchecked("none of its workers has children that may die alone")))
     else:
-        board.judge(CRASH, stage.queue, partial(_crash, stage), needs=stage.needs)
-    subject = workers[0].node if workers else main.queue
-    board.judge(WARM, subject, partial(_warm, main, found, workers), needs=main.needs)
+        stage.judge(CRASH, partial(_crash, stage))
+    together(limits.replaced(main, canaries, found))
+    main.judge(WARM, partial(_warm, main, found, workers), workers[0].node if workers else main.queue)
 
 
 def _crash(stage: Stage) -> Outcome:
@@ -68,8 +79,10 @@ class Trickle:
         while not self._stop.wait(PACE):
             entry = f"verify-{uuid4()}"
             try:
-                self.sent[entry] = self._stage.target.answers.send("probe.ledger", self._stage.queue, {"entry_id": entry})
-            except Exception as error:  # noqa: BLE001 - a refused publish is a finding
+                self.sent[entry] = self._stage.target.answers.send(
+                    "probe.ledger", self._stage.queue, {"entry_id": entry}
+                )
+            except Exception as error:  # a refused publish is a finding
                 self.error = f"{type(error).__name__}: {error}"
                 return
 
@@ -96,7 +109,14 @@ def _warm(stage: Stage, found: Inspection, workers: tuple[ExpectedWorker, ...]) 
     trickle.stop()
     log = target.words.service(worker.host, f"celery-worker-{worker.unit}")
     if not back:
-        return broken("not back", Hint(f"{worker.node} consumes nothing {seconds(took)} after its warm stop", log, target.words.make("deploy") + ", which starts what shall run"))
+        return broken(
+            "not back",
+            Hint(
+                f"{worker.node} consumes nothing {seconds(took)} after its warm stop",
+                log,
+                target.words.make("deploy") + ", which starts what shall run",
+            ),
+        )
     return _counted(stage, trickle, took, log)
 
 
@@ -124,7 +144,16 @@ def _counted(stage: Stage, trickle: Trickle, took: float, log: str) -> Outcome:
         doubled = sum(answer.ok and answer.value["attempts"] > 2 for answer in again)
     else:
         doubled = sum(answer.ok and answer.value["attempts"] > 1 for answer in trickle.sent.values())
-    figure = f"{plural(len(trickle.sent), 'task')}, {len(lost)} lost, {doubled} twice, consumes again after {seconds(took)}"
+    figure = (
+        f"{plural(len(trickle.sent), 'task')}, {len(lost)} lost, {doubled} twice, consumes again after {seconds(took)}"
+    )
     if lost or doubled or trickle.error:
-        return broken(figure, Hint("; ".join(word for word in (figure, failed, trickle.error) if word), log, "raise celery_stop_timeout if the stop was cut short"))
+        return broken(
+            figure,
+            Hint(
+                "; ".join(word for word in (figure, failed, trickle.error) if word),
+                log,
+                "raise celery_stop_timeout if the stop was cut short",
+            ),
+        )
     return kept(figure)

@@ -18,8 +18,15 @@ from verify.words import plural, seconds
 
 ANONYMOUS = Promise("security.anonymous", "refuses a client without a password", ("redis_auth",), "the refusal")
 WRONG = Promise("security.wrong-password", "refuses a wrong password", ("redis_auth", "redis_passwords"), "the refusal")
-LOGIN = Promise("security.login", "lets in the user with the password of the settings", ("redis_passwords",), "time of a PING")
-RIGHTS = Promise("security.rights", "gives each user the rights of the settings", ("redis_passwords", "redis_acl_users", "celery_queues"), "users compared")
+LOGIN = Promise(
+    "security.login", "lets in the user with the password of the settings", ("redis_passwords",), "time of a PING"
+)
+RIGHTS = Promise(
+    "security.rights",
+    "gives each user the rights of the settings",
+    ("redis_passwords", "redis_acl_users", "celery_queues"),
+    "users compared",
+)
 PROMISES = (ANONYMOUS, WRONG, LOGIN, RIGHTS)
 
 NO_AUTH = "redis_auth is none: everybody who reaches it may do everything"
@@ -51,7 +58,14 @@ def _anonymous(server: Server) -> Outcome:
     reply = ping(server.client({}))
     if reply.answered and not reply.admitted:
         return kept(reply.error)
-    return broken("let in", Hint("a client without a password was let in", "whether the user default is on", server.cli("ACL GETUSER default") + f"; then {server.words.make('deploy')}"))
+    return broken(
+        "let in",
+        Hint(
+            "a client without a password was let in",
+            "whether the user default is on",
+            server.cli("ACL GETUSER default") + f"; then {server.words.make('deploy')}",
+        ),
+    )
 
 
 def _wrong_password(server: Server) -> Outcome:
@@ -59,7 +73,14 @@ def _wrong_password(server: Server) -> Outcome:
     reply = ping(server.client({**user, "password": secrets.token_hex(16)}))
     if reply.answered and not reply.admitted:
         return kept(reply.error)
-    return broken("let in", Hint("a random password was accepted", "whether the user has nopass", server.cli("ACL LIST") + f"; then {server.words.make('deploy')}"))
+    return broken(
+        "let in",
+        Hint(
+            "a random password was accepted",
+            "whether the user has nopass",
+            server.cli("ACL LIST") + f"; then {server.words.make('deploy')}",
+        ),
+    )
 
 
 def _login(server: Server, user: str) -> Outcome:
@@ -67,7 +88,14 @@ def _login(server: Server, user: str) -> Outcome:
     if reply.admitted:
         return kept(seconds(reply.seconds))
     look = f"whether somebody changed it in Redis: {server.cli(f'ACL GETUSER {user}')}"
-    return broken("refused", Hint(f"{reply.error}; due is the password in redis_passwords", look, server.words.make("deploy") + ", which writes and loads the users of the settings"))
+    return broken(
+        "refused",
+        Hint(
+            f"{reply.error}; due is the password in redis_passwords",
+            look,
+            server.words.make("deploy") + ", which writes and loads the users of the settings",
+        ),
+    )
 
 
 def _rights(server: Server, logins: dict[str, Row]) -> Iterator[tuple[str, Outcome]]:
@@ -81,7 +109,7 @@ def _rights(server: Server, logins: dict[str, Row]) -> Iterator[tuple[str, Outco
 
 def _differing(server: Server, logins: dict[str, Row]) -> Iterator[tuple[str, Hint]]:
     due = {user.name: user.line for user in users(server.fleet, server.host, server.instance)}
-    running: list[str] = server.admin.execute_command("ACL", "USERS")
+    running: list[str] = server.acl("USERS")
     fix = server.words.make("deploy") + ", which loads the users of the settings"
     for name in sorted(set(running) - set(due)):
         if not name.startswith(SCRATCH):
@@ -91,7 +119,7 @@ def _differing(server: Server, logins: dict[str, Row]) -> Iterator[tuple[str, Hi
             yield name, Hint("it is missing in Redis", server.cli("ACL USERS"), fix)
             continue
         refused = name in logins and logins[name].status is Status.FAILED  # its password is told there
-        words = _compared(server.admin, name, line, passwords=not refused)
+        words = _compared(server, name, line, passwords=not refused)
         if words:
             yield name, Hint(words, server.cli(f"ACL GETUSER {name}"), fix)
 
@@ -99,11 +127,11 @@ def _differing(server: Server, logins: dict[str, Row]) -> Iterator[tuple[str, Hi
 SCRATCH = "verify-scratch-"
 
 
-def _compared(admin: redis.Redis, name: str, line: str, *, passwords: bool) -> str:
+def _compared(server: Server, name: str, line: str, *, passwords: bool) -> str:
     """Say in what a user differs from its line; empty if in nothing."""
     rules, hashes, enabled = rules_and_hashes(line)
-    running = rights(admin.execute_command("ACL", "GETUSER", name))
-    due = canonical(admin, rules)
+    running = rights(server.acl("GETUSER", name))
+    due = canonical(server.admin, rules)
     words = []
     if ("on" in running.flags) != enabled:
         words.append(f"it is {'on' if 'on' in running.flags else 'off'}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from verify.checks.queues import Canaries
 from verify.context import Target
 from verify.expected import ExpectedWorker
 from verify.inspection import Inspection
-from verify.model import Hint, Outcome, Row, Status, broken
+from verify.model import Hint, Outcome, Promise, Row, Status, broken
 from verify.results import Answer
 from verify.words import seconds as shown
 
@@ -22,6 +23,19 @@ class Stage:
     queue: str
     workers: tuple[ExpectedWorker, ...]
     needs: tuple[Row, ...]
+    explained_by: Iterable[Row] = ()  # rows whose failure would explain a failure here
+
+    def judge(self, promise: Promise, ask: Callable[[], Outcome], subject: str = "") -> Row:
+        """Ask for a promise on this queue."""
+        return self.target.board.judge(
+            promise, subject or self.queue, ask, needs=self.needs, explained_by=self.explained_by
+        )
+
+    def elsewhere(self, queue: str, canary: Row) -> Stage:
+        """Return the stage of another queue of the application."""
+        return replace(
+            self, queue=queue, workers=self.target.application.queues[queue], needs=(canary, *self.needs[1:])
+        )
 
     def ask(self, task: str, kwargs: dict[str, Any], *, seconds: float, **options: Any) -> Answer:
         """Send a probe to the queue and wait for it."""
@@ -29,20 +43,31 @@ class Stage:
 
     def unanswered(self, answer: Answer) -> Outcome:
         """Say that a probe failed or did not come back."""
-        log = self.target.words.service(self.workers[0].host, f"celery-worker-{self.workers[0].unit}") if self.workers else "the workers"
+        log = (
+            self.target.words.service(self.workers[0].host, f"celery-worker-{self.workers[0].unit}")
+            if self.workers
+            else "the workers"
+        )
         if answer.failure:
             return broken("failed", Hint(answer.failure, log, self.target.words.make("deploy")))
         found = self.target.answers.error or f"{answer.state} after {shown(answer.elapsed)}"
         return broken("no answer", Hint(found, log, f"{self.target.words.make('verify')}, when it is quieter"))
 
 
-def stage(target: Target, canaries: Canaries, gates: tuple[Row, ...]) -> Stage:
-    """Choose the queue for what has to be tried once: the default queue, or the first that works."""
+def stage(target: Target, canaries: Canaries, gates: Sequence[Row], explained_by: Iterable[Row]) -> Stage:
+    """Choose the queue for what has to be tried once: the default queue, or the first that works.
+
+    Args:
+        target: the application.
+        canaries: what came back from its queues.
+        gates: rows that every behaviour needs, beside the canary of its queue.
+        explained_by: as of `Board.judge`.
+    """
     application = target.application
     names = sorted(application.queues, key=lambda name: name != application.settings.task_default_queue)
     working = [name for name in names if canaries.rows[name].status is Status.PASSED]
     name = (working or names)[0]
-    return Stage(target, name, application.queues[name], (canaries.rows[name], *gates))
+    return Stage(target, name, application.queues[name], (canaries.rows[name], *gates), explained_by)
 
 
 def of_group(main: Stage, canaries: Canaries, group: tuple[ExpectedWorker, ...]) -> Stage | None:
@@ -52,7 +77,7 @@ def of_group(main: Stage, canaries: Canaries, group: tuple[ExpectedWorker, ...])
     safe.sort(key=lambda name: (canaries.rows[name].status is not Status.PASSED, len(queues[name])))
     if not safe:
         return None
-    return Stage(main.target, safe[0], queues[safe[0]], (canaries.rows[safe[0]], *main.needs[1:]))
+    return main.elsewhere(safe[0], canaries.rows[safe[0]])
 
 
 def consumers(current: Stage, found: Inspection) -> tuple[ExpectedWorker, ...]:

@@ -38,7 +38,14 @@ def limits(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome
     if (soft, hard) == (worker.soft_time_limit, worker.time_limit):
         return kept(figure)
     due = f"soft {_shown(worker.soft_time_limit)}, hard {_shown(worker.time_limit)}"
-    return broken(figure, Hint(f"{figure} hold, and {due} are due", "its command line, and whether somebody used `celery control time_limit`", target.words.make("deploy") + ", or restart the worker"))
+    return broken(
+        figure,
+        Hint(
+            f"{figure} hold, and {due} are due",
+            "its command line, and whether somebody used `celery control time_limit`",
+            target.words.make("deploy") + ", or restart the worker",
+        ),
+    )
 
 
 def children(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
@@ -47,4 +54,11 @@ def children(target: Target, worker: ExpectedWorker, found: Inspection) -> Outco
     running = said if isinstance(said, int) else None
     if running == worker.max_tasks_per_child:
         return kept(f"{running} tasks" if running else "never")
-    return broken(f"{running}", Hint(f"{running} holds, and {worker.max_tasks_per_child} is due", "its command line", target.words.make("deploy") + ", or restart the worker"))
+    return broken(
+        f"{running}",
+        Hint(
+            f"{running} holds, and {worker.max_tasks_per_child} is due",
+            "its command line",
+            target.words.make("deploy") + ", or restart the worker",
+        ),
+    )

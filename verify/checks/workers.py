@@ -16,11 +16,25 @@ from verify.words import plural, seconds
 
 ALIVE = Promise("workers.alive", "answers over remote control", ("celery_workers",), "the process it answered from")
 QUEUES = Promise("workers.queues", "consumes exactly its queues", ("celery_workers",), "the queues")
-POOL = Promise("workers.pool", "runs the pool and the concurrency of the settings", ("celery_workers",), "pool and slots")
-PREFETCH = Promise("workers.prefetch", "reserves as many messages as the settings say", ("celery_worker_prefetch_multiplier", "celery_workers"), "messages")
+POOL = Promise(
+    "workers.pool", "runs the pool and the concurrency of the settings", ("celery_workers",), "pool and slots"
+)
+PREFETCH = Promise(
+    "workers.prefetch",
+    "reserves as many messages as the settings say",
+    ("celery_worker_prefetch_multiplier", "celery_workers"),
+    "messages",
+)
 CONFIG = Promise("workers.config", "runs with the configuration of the settings", ("celery_*",), "settings compared")
-RELEASE = Promise("workers.release", "runs the release that the settings describe", ("celery_source", "celery_requirements"), "release")
-STRANGERS = Promise("workers.strangers", "nobody else takes tasks from the broker", ("celery_workers",), "workers that answer")
+RELEASE = Promise(
+    "workers.release",
+    "runs the release that the settings describe",
+    ("celery_source", "celery_requirements"),
+    "release",
+)
+STRANGERS = Promise(
+    "workers.strangers", "nobody else takes tasks from the broker", ("celery_workers",), "workers that answer"
+)
 PROMISES = (ALIVE, QUEUES, POOL, PREFETCH, LIMITS, CHILDREN, CONFIG, RELEASE, STRANGERS)
 
 MASKED = "********"  # Celery hides what looks like a secret
@@ -36,7 +50,11 @@ def check(target: Target, gates: Sequence[Row]) -> tuple[Inspection, dict[str, R
         found = inspect(target.client, [worker.node for worker in application.workers])
     alive = {}
     for worker in application.workers:
-        ask = partial(_alive, target, worker, found) if remote else lambda: unchecked("celery_worker_enable_remote_control is false")
+        ask = (
+            partial(_alive, target, worker, found)
+            if remote
+            else lambda: unchecked("celery_worker_enable_remote_control is false")
+        )
         row = alive[worker.node] = board.judge(ALIVE, worker.node, ask, needs=gates)
         judge = partial(board.judge, needs=(row,))
         judge(QUEUES, worker.node, partial(_queues, target, worker, found))
@@ -49,10 +67,11 @@ def check(target: Target, gates: Sequence[Row]) -> tuple[Inspection, dict[str, R
     return found, alive
 
 
-def strangers(target: Target, gates: Sequence[Row]) -> None:
+def strangers(target: Target, gates: Sequence[Row]) -> list[Row]:
     """Judge whether workers answer that the settings do not name, or two by one name."""
-    if target.application.workers:
-        target.board.judge(STRANGERS, target.application.name, partial(_strangers, target), needs=gates)
+    if not target.application.workers:
+        return []
+    return [target.board.judge(STRANGERS, target.application.name, partial(_strangers, target), needs=gates)]
 
 
 def release(target: Target, worker: ExpectedWorker, seen: dict[str, Any], needs: Sequence[Row]) -> None:
@@ -64,7 +83,14 @@ def release(target: Target, worker: ExpectedWorker, seen: dict[str, Any], needs:
         running = seen[worker.node]
         if not worker.release or running == worker.release:
             return kept(str(running))
-        return broken(str(running), Hint(f"it runs {running}, and the settings describe {worker.release}", "whether the source was changed since the deploy", target.words.make("deploy")))
+        return broken(
+            str(running),
+            Hint(
+                f"it runs {running}, and the settings describe {worker.release}",
+                "whether the source was changed since the deploy",
+                target.words.make("deploy"),
+            ),
+        )
 
     target.board.judge(RELEASE, worker.node, ask, needs=needs)
 
@@ -74,21 +100,40 @@ def _alive(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome
         stats = found.stats[worker.node]
         return kept(f"pid {stats.get('pid')}, up {stats.get('uptime', 0)} s")
     look = target.words.service(worker.host, f"celery-worker-{worker.unit}")
-    return broken("no answer", Hint(f"it did not answer within {seconds(REPLY)}", f"its log: {look}", target.words.make("deploy") + ", which starts what shall run"))
+    return broken(
+        "no answer",
+        Hint(
+            f"it did not answer within {seconds(REPLY)}",
+            f"its log: {look}",
+            target.words.make("deploy") + ", which starts what shall run",
+        ),
+    )
 
 
 def _queues(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
     consumed, due = sorted(found.queues.get(worker.node, [])), sorted(worker.queues)
     if consumed == due:
         return kept(", ".join(due))
-    return broken(", ".join(consumed) or "none", Hint(f"it consumes {consumed or 'nothing'}, and {due} are due", "whether somebody used `celery control add_consumer` or cancel_consumer", target.words.make("deploy") + ", or restart the worker"))
+    return broken(
+        ", ".join(consumed) or "none",
+        Hint(
+            f"it consumes {consumed or 'nothing'}, and {due} are due",
+            "whether somebody used `celery control add_consumer` or cancel_consumer",
+            target.words.make("deploy") + ", or restart the worker",
+        ),
+    )
 
 
 def _pool(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
     stats = found.stats[worker.node]
     pool = stats["pool"]
     module = str(pool.get("implementation", "")).split(":", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1]
-    name, slots = IMPLEMENTATIONS.get(module, module), pool.get("max-concurrency")
+    # The children of a prefork pool are counted: it tells its first size even after `control pool_grow`.
+    children = pool.get("processes") if worker.pool == "prefork" else None
+    name, slots = (
+        IMPLEMENTATIONS.get(module, module),
+        len(children) if children is not None else pool.get("max-concurrency"),
+    )
     scaler = stats.get("autoscaler")
     if worker.autoscale:
         running: tuple[Any, ...] = (name, (scaler or {}).get("max"), (scaler or {}).get("min"))
@@ -99,7 +144,14 @@ def _pool(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
         figure = f"{name}, {plural(int(slots or 0), 'slot')}"
     if running == due and bool(scaler) == bool(worker.autoscale):
         return kept(figure)
-    return broken(figure, Hint(f"{running} runs, and {due} is due", "whether somebody used `celery control pool_grow` or autoscale", target.words.make("deploy") + ", or restart the worker"))
+    return broken(
+        figure,
+        Hint(
+            f"{running} runs, and {due} is due",
+            "whether somebody used `celery control pool_grow` or autoscale",
+            target.words.make("deploy") + ", or restart the worker",
+        ),
+    )
 
 
 def _prefetch(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
@@ -113,7 +165,14 @@ def _prefetch(target: Target, worker: ExpectedWorker, found: Inspection) -> Outc
         waiting = len(target.ask_nodes("scheduled", [worker.node]).get(worker.node) or [])
     if isinstance(count, int) and low <= count <= top + waiting:
         return kept(plural(count, "message") if count else "without bound")
-    return broken(str(count), Hint(f"{count} are reserved, and {top} are due ({worker.slots} x {worker.prefetch_multiplier})", "whether the worker lost its broker: it reserves less until what ran then has ended", "restart the worker if it stays"))
+    return broken(
+        str(count),
+        Hint(
+            f"{count} are reserved, and {top} are due ({worker.slots} x {worker.prefetch_multiplier})",
+            "whether the worker lost its broker: it reserves less until what ran then has ended",
+            "restart the worker if it stays",
+        ),
+    )
 
 
 def _same(running: Any, due: Any) -> bool:
@@ -131,7 +190,12 @@ def _config(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcom
     if not differing:
         return kept(f"{plural(len(compared), 'setting')} as written")
     shown = "; ".join(f"{key} is {running.get(key)!r} and not {compared[key]!r}" for key in differing[:5])
-    return broken(f"{plural(len(differing), 'setting')} differ", Hint(shown, "whether it was restarted since the deploy", target.words.make("deploy") + ", or restart the worker"))
+    return broken(
+        f"{plural(len(differing), 'setting')} differ",
+        Hint(
+            shown, "whether it was restarted since the deploy", target.words.make("deploy") + ", or restart the worker"
+        ),
+    )
 
 
 def _strangers(target: Target) -> Outcome:
@@ -144,6 +208,16 @@ def _strangers(target: Target) -> Outcome:
     others = f", {plural(len(unknown), 'worker')} of other applications" if unknown else ""
     if not thieves and not doubled:
         return kept(plural(len(replies) - len(unknown), "worker") + others)
-    found = [*(f"{node} is not in the settings" for node in thieves), *(f"{node} answers {replies[node]} times" for node in doubled)]
+    found = [
+        *(f"{node} is not in the settings" for node in thieves),
+        *(f"{node} answers {replies[node]} times" for node in doubled),
+    ]
     first = (thieves + doubled)[0]
-    return broken(", ".join(thieves + doubled), Hint("; ".join(found), "who started it: it takes tasks and may run other code", f"celery control shutdown -d {first}"))
+    return broken(
+        ", ".join(thieves + doubled),
+        Hint(
+            "; ".join(found),
+            "who started it: it takes tasks and may run other code",
+            f"celery control shutdown -d {first}",
+        ),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from celery import chain, chord, group  # type: ignore[import-untyped]
+from celery import chain, chord, group
 
 from verify.checks.stage import Stage
 from verify.context import PATIENCE
@@ -15,7 +15,12 @@ from verify.words import seconds
 
 CHAIN = Promise("behaviour.chain", "a chain hands each result on to the next task", ("redis_acl_users",), "duration")
 GROUP = Promise("behaviour.group", "a group runs all its tasks", ("redis_acl_users",), "duration")
-CHORD = Promise("behaviour.chord", "a chord runs its body once, after its header", ("redis_acl_users", "celery_result_instance"), "duration")
+CHORD = Promise(
+    "behaviour.chord",
+    "a chord runs its body once, after its header",
+    ("redis_acl_users", "celery_result_instance"),
+    "duration",
+)
 PROMISES = (CHAIN, GROUP, CHORD)
 
 NUMBERS = (1, 2, 3)
@@ -24,11 +29,13 @@ NUMBERS = (1, 2, 3)
 def questions(stage: Stage) -> list[Callable[[], Row]]:
     """Return the questions, to be asked at once."""
     asked = ((CHAIN, _chain), (GROUP, _group), (CHORD, _chord))
-    return [partial(stage.target.board.judge, promise, stage.queue, partial(ask, stage), needs=stage.needs) for promise, ask in asked]
+    return [partial(stage.judge, promise, partial(ask, stage)) for promise, ask in asked]
 
 
 def _task(stage: Stage, name: str, *args: object) -> object:
-    return stage.target.client.signature(f"probe.{name}", args=args, options={"queue": stage.queue, "expires": EXPIRES, "ignore_result": False})
+    return stage.target.client.signature(
+        f"probe.{name}", args=args, options={"queue": stage.queue, "expires": EXPIRES, "ignore_result": False}
+    )
 
 
 def _ended(stage: Stage, ids: list[str], due: list[object]) -> Outcome:
@@ -40,7 +47,10 @@ def _ended(stage: Stage, ids: list[str], due: list[object]) -> Outcome:
     values = [answer.value for answer in answers]
     if values == due:
         return kept(seconds(max(answer.elapsed for answer in answers)))
-    return broken(str(values), Hint(f"{values} came, and {due} is due", "which release the workers run", stage.target.words.make("deploy")))
+    return broken(
+        str(values),
+        Hint(f"{values} came, and {due} is due", "which release the workers run", stage.target.words.make("deploy")),
+    )
 
 
 def _chain(stage: Stage) -> Outcome:
@@ -55,5 +65,7 @@ def _group(stage: Stage) -> Outcome:
 
 
 def _chord(stage: Stage) -> Outcome:
-    work = chord([_task(stage, "add", number, number) for number in NUMBERS], _task(stage, "sum"), app=stage.target.client)
+    work = chord(
+        [_task(stage, "add", number, number) for number in NUMBERS], _task(stage, "sum"), app=stage.target.client
+    )
     return _ended(stage, [work.apply_async().id], [2 * sum(NUMBERS)])
