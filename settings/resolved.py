@@ -88,6 +88,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
             "config": f"{root}/etc/supervisor/supervisord.conf",
             "socket": f"{host.stack.stack_run_dir or f'{root}/run'}/supervisor.sock",
         },
+        "images": {"redis": host.stack.stack_image_redis, "worker": host.stack.stack_image_worker},
         "logs": host.stack.stack_logs,
         "host": host.host.model_dump(context=REVEAL),
         "redis": {

@@ -133,6 +133,8 @@ def _stage(entries: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     files: dict[str, bool] = {}
     for entry in entries:
         path = folder / str(entry["path"]).lstrip("/")
+        if entry.get("state", "directory") == "directory" and "text" not in entry:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if "text" not in entry:
             continue
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

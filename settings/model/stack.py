@@ -43,6 +43,10 @@ class Stack(Section):
     stack_supervisord_binary: Command = setting(
         "supervisord", "Supervisor's program, where it is the process manager.", apply=Apply.DEPLOY
     )
+    stack_image_redis: Text = setting("redis:7-alpine", "Image of Redis, where it runs in a container.", apply=Apply.DEPLOY)
+    stack_image_worker: Text = setting(
+        "redis-celery-worker", "Image of the workers, built from images/worker.", apply=Apply.DEPLOY
+    )
     stack_logs: Annotated[Literal["journal", "files"], Word] = setting(
         "journal",
         "Where services log under systemd: the journal, or rotated files below /var/log. Supervisor always writes files.",
