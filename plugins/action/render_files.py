@@ -2,8 +2,8 @@
 
     - name: Write the files
       render_files:
-        manifest: manifest.yml   # in the role's folder
-        only: written            # optional: `rendered` returns the contents and writes nothing
+        only: written          # optional: `rendered` returns the contents and writes nothing
+        roles: [redis, celery] # optional: their manifests, in place of the one of the role that this task stands in
 
 With `stack_stage_root` set, the very same bytes go to `<stack_stage_root>/<host>/…` on the controller, and no host is
 touched. CI compares the bytes with those of `ansible.builtin.template`.
@@ -23,6 +23,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
+MANIFEST = "manifest.yml"
 KEYS = {"path", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
 # As ansible.builtin.template has them.
 OVERRIDES = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
@@ -41,7 +42,7 @@ class ActionModule(ActionBase):
         only = self._task.args.get("only", "written")
         if "stack" not in variables or "preflight_fleet" not in variables:
             raise AnsibleActionFail("No settings were resolved: let the play begin with the role preflight.")
-        entries = self._rendered(self._manifest(), variables)
+        entries = [entry for path in self._manifests() for entry in self._rendered(self._read(path), variables)]
         stage_root = variables.get("stack_stage_root")
         if only == "rendered":
             result.update(
@@ -65,11 +66,16 @@ class ActionModule(ActionBase):
         )
         return result
 
-    def _manifest(self) -> list[dict[str, Any]]:
-        role = self._task._role
-        if role is None:
-            raise AnsibleActionFail("render_files belongs into a role: it reads the role's manifest.")
-        path = os.path.join(role._role_path, str(self._task.args.get("manifest", "manifest.yml")))
+    def _manifests(self) -> list[str]:
+        """Return the paths of the manifests that the task means."""
+        named = self._task.args.get("roles")
+        if named:
+            return [os.path.join(self._loader.get_basedir(), "roles", str(role), MANIFEST) for role in named]
+        if self._task._role is None:
+            raise AnsibleActionFail("render_files stands outside a role: name the roles whose manifests it shall render.")
+        return [os.path.join(self._task._role._role_path, MANIFEST)]
+
+    def _read(self, path: str) -> list[dict[str, Any]]:
         entries = self._loader.load_from_file(path, trusted_as_template=True)
         for entry in entries:
             unknown = set(entry) - KEYS
