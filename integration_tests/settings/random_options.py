@@ -13,7 +13,9 @@ from settings.model.redis import SERVICE_OPTIONS, RedisOptions
 NOT_DRAWN = {"bind", "port", "replicaof", *SERVICE_OPTIONS}
 # A server lowers maxclients to what its shell lets it open: 1,024 files, minus 32 of its own.
 MOST_CLIENTS = 992
-SIZES = st.builds(lambda number, unit: f"{number}{unit}", st.integers(16, 2048), st.sampled_from(["kb", "KB", "mb", "m", "k"]))
+SIZES = st.builds(
+    lambda number, unit: f"{number}{unit}", st.integers(16, 2048), st.sampled_from(["kb", "KB", "mb", "m", "k"])
+)
 SAVE_POINTS = st.lists(st.builds(lambda s, c: f"{s} {c}", st.integers(1, 86_400), st.integers(1, 100_000)), max_size=3)
 BUFFERS = st.builds(lambda hard, soft, seconds: f"{hard}mb {soft}mb {seconds}", *[st.integers(1, 512)] * 3)
 SPECIAL: dict[str, st.SearchStrategy[Any]] = {

@@ -39,12 +39,12 @@ def write_inventory(folder: Path, options: list[dict[str, Any]]) -> list[str]:
     (folder / "group_vars").mkdir()
     groups = {group: {} for group in ("celery", "beat", "flower", "sentinel")}
     hosts = {"all": {"hosts": {name: {"ansible_host": "127.0.0.1"} for name in names}}}
-    hosts["redis"] = {"hosts": {name: None for name in names}}
+    hosts["redis"] = {"hosts": dict.fromkeys(names)}
     folder.joinpath("hosts.yml").write_text(yaml.safe_dump({**hosts, **groups}))
     common: dict[str, Any] = {
         "process_manager": "supervisor",
         "redis_version": find_redis().version,
-        "redis_passwords": {user: "{{ '" + PASSWORD + "' }}" for user in BUILT_IN},
+        "redis_passwords": dict.fromkeys(BUILT_IN, "{{ '" + PASSWORD + "' }}"),
         "redis_bind": ["127.0.0.1"],
         "accepted_risks": [{"id": "broker-noeviction", "reason": "every policy shall be read back, not kept"}],
     }
@@ -72,7 +72,11 @@ def running(root: Path) -> Iterator[subprocess.Popen[str]]:
 def config_get(host: HostSettings, process: subprocess.Popen[str]) -> dict[str, str]:
     """Ask the server for its configuration, once it answers."""
     client = redis.Redis(
-        port=host.instances[0].port, username="admin", password=PASSWORD, decode_responses=True, retry=Retry(NoBackoff(), 0)
+        port=host.instances[0].port,
+        username="admin",
+        password=PASSWORD,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
     )
     deadline = time.monotonic() + START_DEADLINE
     while True:
@@ -81,7 +85,9 @@ def config_get(host: HostSettings, process: subprocess.Popen[str]) -> dict[str, 
         except redis.ConnectionError as error:
             if process.poll() is not None:
                 output = process.communicate()[0]
-                pytest.fail(f"redis-server does not start: {output}\nsettings: {host.redis.model_dump(exclude_defaults=True)}")
+                pytest.fail(
+                    f"redis-server does not start: {output}\nsettings: {host.redis.model_dump(exclude_defaults=True)}"
+                )
             if time.monotonic() > deadline:
                 pytest.fail(f"redis-server does not answer within {START_DEADLINE} s: {error}")
         else:
@@ -113,8 +119,15 @@ def test_what_validate_accepts_redis_starts_with_and_reads_back(
         write_inventory(folder, options)
         fleet = load(folder).fleet
     assert len(fleet.hosts) > SERVERS / 2, "most random settings are refused: the property would say nothing"
-    stage = ["ansible-playbook", "--inventory", str(folder), "stage.yml", "--extra-vars", f"stack_stage_root={folder}/staged"]
-    staged = subprocess.run(stage, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603
+    stage = [
+        "ansible-playbook",
+        "--inventory",
+        str(folder),
+        "stage.yml",
+        "--extra-vars",
+        f"stack_stage_root={folder}/staged",
+    ]
+    staged = subprocess.run(stage, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert staged.returncode == 0, staged.stdout + staged.stderr
     for host in fleet:
         with running(folder / "staged" / host.name) as process:
