@@ -17,17 +17,12 @@ ARGS ?=
 INVENTORY = inventories/$(ENV)
 BUILD = build/$(ENV)
 PLAYBOOK = ansible-playbook --inventory $(INVENTORY) $(ARGS)
-CHECK = STACK_PLAN=$(BUILD)/plan.json $(PLAYBOOK) site.yml --check
 
 ##@ The try-out on this machine: no root, no Docker
 
 up: $(VENV)/.stack ## start Redis, workers and beat here, then prove what they promise
-	@mkdir -p build/local
 	@python -m settings prepare inventories/local --root .stack/local
-	@$(MAKE) ENV=local validate
-	@$(MAKE) ENV=local _plan-summary
-	@grep -q '"changed_hosts": 0' build/local/plan.json || $(MAKE) ENV=local _converge _evidence
-	@$(MAKE) ENV=local _promises
+	@scripts/up
 
 down: ## stop the local stack; its data stays
 	@scripts/local down
@@ -48,11 +43,13 @@ validate: _env ## are the settings well-formed, and do they contradict each othe
 	@python -m settings validate $(INVENTORY) --json $(BUILD)/validate.json
 
 plan: validate ## what would change, file by file, live or by restart? touches nothing
-	@$(CHECK) --diff
+	@STACK_PLAN=$(BUILD)/plan.json $(PLAYBOOK) site.yml --check --diff
 
-deploy: validate _converge ## make it so, losing no task; again = no change
+deploy: validate ## make it so, losing no task; again = no change
+	@STACK_PLAN=$(BUILD)/deploy.json $(PLAYBOOK) site.yml
 
-verify: validate _evidence _promises ## does the running system keep its promises? (RESTART=1 restarts a worker, too)
+verify: validate ## does the running system keep its promises? (RESTART=1 restarts a worker, too)
+	@ARGS="$(ARGS)" scripts/examine $(ENV) $(if $(RESTART),--allow-restart)
 
 stage: validate ## render every host's files below build/ENV/HOST, the very bytes that deploy writes
 	@$(PLAYBOOK) stage.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
@@ -60,21 +57,6 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
-
-_converge: _env
-	@STACK_PLAN=$(BUILD)/deploy.json $(PLAYBOOK) site.yml
-
-_plan-summary: _env
-	@$(CHECK) >$(BUILD)/plan.log 2>&1 || { cat $(BUILD)/plan.log; exit 1; }
-	@sed -n '/^PLAY RECAP/,$$p' $(BUILD)/plan.log | sed -n '3,$$p' | grep -v '^$$'; true
-
-_evidence: _env
-	@rm -f $(BUILD)/plan.json
-	@$(CHECK) >$(BUILD)/evidence.log 2>&1 || { echo "the hosts could not be examined:"; tail -n 30 $(BUILD)/evidence.log; }
-
-_promises: _env
-	@python -m verify $(INVENTORY) --evidence $(BUILD)/plan.json --json $(BUILD)/verify.json --junit $(BUILD)/verify.xml \
-	  $(if $(RESTART),--allow-restart)
 
 _env: $(VENV)/.stack
 	@test -n "$(ENV)" || { echo "Which inventory? Say ENV=…, one of: $$(ls inventories | tr '\n' ' ')" >&2; exit 2; }
@@ -119,4 +101,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage secrets test lint generate benchmark requirements help \
-  _converge _plan-summary _evidence _promises _env
+  _env

@@ -60,13 +60,16 @@ def secrets(args: argparse.Namespace) -> int:
         print(f"There is no inventory {args.inventory}: copy inventories/production first.", file=sys.stderr)
         return REFUSED
     if path.exists():
-        print(f"{path} is there already: change it with `ansible-vault edit {path}`, or delete it first.", file=sys.stderr)
+        print(
+            f"{path} is there already: change it with `ansible-vault edit {path}`, or delete it first.", file=sys.stderr
+        )
         return REFUSED
     password_file = os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE", "")
     if not password_file or not Path(password_file).is_file():
         print(
             "Name a file that holds the vault's password in ANSIBLE_VAULT_PASSWORD_FILE, for instance: "
-            "(umask 077; openssl rand -base64 32 > ~/.vault-password); export ANSIBLE_VAULT_PASSWORD_FILE=~/.vault-password",
+            "(umask 077; openssl rand -base64 32 > ~/.vault-password); export "
+            "ANSIBLE_VAULT_PASSWORD_FILE=~/.vault-password",
             file=sys.stderr,
         )
         return REFUSED

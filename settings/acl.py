@@ -35,8 +35,8 @@ COMMANDS = {
     "control": f"{_CONTROL} +lpush +subscribe +unsubscribe",
     "verifier": f"{_CONTROL} +lpush +subscribe +unsubscribe +setex +hlen +zcard +ttl +pttl",
     "flower": f"{_CONTROL} +psubscribe +punsubscribe",
-    "exporter": "+ping +info +client|setname +client|list +config|get +slowlog|get +slowlog|len +latency|latest +select "
-    "+type +llen +hlen +strlen",
+    "exporter": "+ping +info +client|setname +client|list +config|get +slowlog|get +slowlog|len +latency|latest "
+    "+select +type +llen +hlen +strlen",
     "health": "+ping",
     # Neither data nor FLUSHALL, DEBUG, EVAL. It may change users: its password is worth root's.
     "admin": "+ping +time +info +role +wait +dbsize +lastsave +bgrewriteaof +bgsave +command +config|get +config|set "
@@ -67,13 +67,17 @@ def required_users(fleet: Fleet) -> set[str]:
     needed = {"admin", "worker", "producer", "control", "verifier", "health"}
     if fleet.members("flower"):
         needed.add("flower")
+    if any(instance.replicaof for host in fleet for instance in host.instances):
+        needed.add("replica")
     return needed
 
 
 def _levels(steps: Iterable[int]) -> list[str]:
     """Return the endings of a queue's priority lists, single digits in one pattern; level 0 has none."""
-    digits = "".join(str(step) for step in sorted(steps) if 0 < step < 10)
-    return ([f"{SEPARATOR}[{digits}]"] if digits else []) + [f"{SEPARATOR}{step}" for step in sorted(steps) if step > 9]
+    used = sorted(step for step in steps if step > 0)
+    digits = "".join(str(step) for step in used if len(str(step)) == 1)
+    longer = [f"{SEPARATOR}{step}" for step in used if len(str(step)) > 1]
+    return ([f"{SEPARATOR}[{digits}]"] if digits else []) + longer
 
 
 def _client_names(version: tuple[int, int]) -> str:

@@ -50,28 +50,30 @@ def setting(
         constraints: passed to pydantic (`ge`, `le`, `min_length`, ...).
     """
     description = Description(unit=unit, apply=apply, source=source, secret=secret)
-    factory = {"default_factory": default} if callable(default) else {"default": default}
-    return Field(**factory, description=doc, json_schema_extra={"setting": description}, **constraints)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"default_factory" if callable(default) else "default": default}
+    extra: dict[str, Any] = {"setting": description}
+    return Field(**given, description=doc, json_schema_extra=extra, **constraints)
 
 
 def described(field: FieldInfo) -> Description:
     """Return the description that `setting` attached to a pydantic field."""
     extra = field.json_schema_extra
-    if not isinstance(extra, dict) or not isinstance(extra.get("setting"), Description):
+    found: object = extra.get("setting") if isinstance(extra, dict) else None
+    if not isinstance(found, Description):
         raise TypeError(f"a setting without a description: {field!r}")
-    return extra["setting"]
+    return found
 
 
 class Item(BaseModel):
     """An entry of a list setting, for instance one of `celery_workers`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Section(BaseModel):
     """All settings that share a prefix; a field `maxmemory` of prefix `redis_` is `redis_maxmemory`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
     prefix: ClassVar[str]
 
     @classmethod

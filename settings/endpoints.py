@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from settings.addresses import bare, is_every_interface, is_loopback
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 
@@ -19,10 +20,22 @@ class Endpoint:
     tls: bool
 
     @classmethod
-    def of(cls, host: HostSettings, instance: RedisInstance) -> Endpoint:
-        """Return the endpoint of an instance; TLS where it has a port for it."""
+    def of(cls, host: HostSettings, instance: RedisInstance, client: HostSettings | None = None) -> Endpoint:
+        """Return the endpoint of an instance, as `client` reaches it; TLS where it has a port for it."""
         address = host.redis.advertise_address or host.address
+        if client is not None and client.name == host.name:
+            address = local_address(instance, address)
         return cls(instance.name, address, instance.tls_port or instance.port, bool(instance.tls_port))
+
+
+def local_address(instance: RedisInstance, address: str) -> str:
+    """Return the address by which its own host reaches an instance that others reach by `address`."""
+    loopback = next((bare(one) for one in instance.bind if is_loopback(one)), "")
+    if loopback and (all(is_loopback(one) for one in instance.bind) or not instance.tls_port):
+        return loopback
+    if any(is_every_interface(one) for one in instance.bind) and not instance.tls_port:
+        return "127.0.0.1"
+    return address  # a certificate holds for the name that everybody uses
 
 
 def _login(host: HostSettings, user: str) -> str:
@@ -39,16 +52,20 @@ def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: 
     Raises:
         LookupError: if no host runs the instance; the rule `instance-found` refuses that before.
     """
-    if client.redis.managed_url:
-        parts = urlsplit(client.redis.managed_url)
-        query = parts.query or (f"ssl_cert_reqs=required&ssl_ca_certs={client.redis.managed_ca_file}" if client.redis.managed_ca_file else "ssl_cert_reqs=required")
+    if not client.redis.unmanaged:
+        parts = urlsplit(client.redis.managed_url.get_secret_value())
+        query = parts.query or (
+            f"ssl_cert_reqs=required&ssl_ca_certs={client.redis.managed_ca_file}"
+            if client.redis.managed_ca_file
+            else "ssl_cert_reqs=required"
+        )
         path = f"/{db}" if parts.path in ("", "/") else parts.path
         return urlunsplit((parts.scheme, parts.netloc, path, query if parts.scheme == "rediss" else parts.query, ""))
     found = fleet.find_instance(instance)
     if found is None:
         raise LookupError(f"no host runs an instance {instance!r}")
     server, options = found
-    endpoint = Endpoint.of(server, options)
+    endpoint = Endpoint.of(server, options, client)
     address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     if not endpoint.tls:
         return f"redis://{_login(server, user)}{address}:{endpoint.port}/{db}"

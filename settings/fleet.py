@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from settings.inventory import Place, RawHost, place_in
 from settings.model import Celery, Host, Redis, Sentinel, Stack
 from settings.model.celery import Worker
 from settings.model.redis import RedisInstance
+from settings.places import Place
+from settings.raw import RawHost
 
 GROUPS = {
     "redis": "runs Redis",
@@ -53,8 +54,7 @@ class HostSettings:
 
     def place(self, variable: str, *path: str | int) -> Place:
         """Return file:line of a setting or of a part of it; empty where the default holds."""
-        known = self.raw.variables.get(variable)
-        return place_in(known, variable, path) if known else ""
+        return self.raw.place(variable, *path)
 
     def said(self, variable: str) -> bool:
         """Whether the inventory sets this variable."""
@@ -79,6 +79,14 @@ class Fleet:
         """Return the hosts on which anything of Celery runs."""
         return [host for host in self if host.uses_celery]
 
+    def applications(self) -> list[list[HostSettings]]:
+        """Return the hosts of Celery, those that share queues together."""
+        found: dict[tuple[str, int, str], list[HostSettings]] = {}
+        for host in self.celery_hosts():
+            broker = host.redis.managed_address or host.celery.broker_instance
+            found.setdefault((broker, host.celery.broker_db, host.celery.global_keyprefix), []).append(host)
+        return list(found.values())
+
     def find_instance(self, name: str) -> tuple[HostSettings, RedisInstance] | None:
         """Return the master of the instances called `name`, with its host."""
         found = [(host, instance) for host in self for instance in host.instances if instance.name == name]
@@ -88,5 +96,10 @@ class Fleet:
     def queues_of(self, instance: str) -> list[str]:
         """Return the queues that applications keep in an instance, sorted."""
         return sorted(
-            {queue.name for host in self.celery_hosts() if host.celery.broker_instance == instance for queue in host.celery.queues}
+            {
+                queue.name
+                for host in self.celery_hosts()
+                if host.celery.broker_instance == instance
+                for queue in host.celery.queues
+            }
         )

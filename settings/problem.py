@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+NAMED_HOSTS = 3  # a problem of more hosts counts them
+
 
 class Severity(StrEnum):
     """Whether a finding stops the deploy."""
@@ -57,14 +59,20 @@ class Problem:
             lines.append(f"    accepted: {self.accepted}")
         else:
             lines.append(f"    fix: {self.fix}")
-        if self.hosts and len(self.hosts) < 4:
+        if self.hosts and len(self.hosts) <= NAMED_HOSTS:
             lines.append(f"    on: {', '.join(self.hosts)}")
         elif self.hosts:
             lines.append(f"    on: {len(self.hosts)} hosts, {self.hosts[0]} the first")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
-class InventoryRefused(Exception):
+def printable(text: str) -> str:
+    """Return a text that any terminal takes: nothing that UTF-8 cannot carry, no control characters."""
+    safe = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in safe)
+
+
+class InventoryRefused(Exception):  # noqa: N818 - it says what happened
     """An inventory that must not be deployed; carries every problem of it."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from settings.acl import users
+from settings.describe import Apply, described
 from settings.endpoints import broker_url, result_url
 from settings.fleet import Fleet, HostSettings
-from settings.describe import Apply, described
-from settings.model.celery import CeleryConfig
+from settings.model.celery import CeleryConfig, Worker
 from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
 from settings.release import release_id
-from settings.rules.delivery import hard_limit, soft_limit
+from settings.rules.delivery import hard_limit, prefetch, soft_limit
 
 REVEAL = {"reveal": True}
 # Told to each worker on its command line. In celeryconfig.py a limit would overrule the worker's own: a task takes
@@ -33,24 +33,24 @@ def _instances(fleet: Fleet, host: HostSettings) -> list[dict[str, Any]]:
     ]
 
 
+def _worker(host: HostSettings, worker: Worker, number: int) -> dict[str, Any]:
+    """Return one worker process, its effective limits filled in."""
+    replaced = host.celery.worker_max_tasks_per_child if worker.pool == "prefork" else None
+    return {
+        **worker.model_dump(),
+        "unit": f"{worker.name}-{number}",
+        "node": f"{worker.name}-{number}@{host.name}",
+        "time_limit": hard_limit(host, worker),
+        "soft_time_limit": soft_limit(host, worker),
+        "loglevel": worker.loglevel or host.celery.loglevel,
+        "max_tasks_per_child": worker.max_tasks_per_child or replaced,
+        "prefetch_multiplier": prefetch(host, worker),
+    }
+
+
 def _workers(host: HostSettings) -> list[dict[str, Any]]:
-    """One entry per worker process, its effective limits filled in."""
-    found = []
-    for worker in host.workers:
-        for number in range(1, worker.processes + 1):
-            found.append(
-                {
-                    **worker.model_dump(),
-                    "unit": f"{worker.name}-{number}",
-                    "node": f"{worker.name}-{number}@{host.name}",
-                    "time_limit": hard_limit(host, worker),
-                    "soft_time_limit": soft_limit(host, worker),
-                    "loglevel": worker.loglevel or host.celery.loglevel,
-                    "max_tasks_per_child": worker.max_tasks_per_child or (host.celery.worker_max_tasks_per_child if worker.pool == "prefork" else None),
-                    "prefetch_multiplier": host.celery.worker_prefetch_multiplier if worker.prefetch_multiplier is None else worker.prefetch_multiplier,
-                }
-            )
-    return found
+    """Return one entry per worker process."""
+    return [_worker(host, worker, number) for worker in host.workers for number in range(1, worker.processes + 1)]
 
 
 def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:

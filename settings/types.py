@@ -1,197 +1,256 @@
-"""The types of settings, with messages that say how to write them right."""
+"""The types of settings. How each is read, and what it says when it refuses, stands in `parsing.py`."""
 
 from __future__ import annotations
 
-import re
+import datetime
+from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, SerializationInfo
-from pydantic_core import PydanticCustomError
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 
-# redis.conf: "1k => 1000 bytes, 1kb => 1024 bytes ... units are case insensitive so 1GB 1Gb 1gB are all the same"
-_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
-
-
-def refuse(rule: str, message: str, fix: str) -> PydanticCustomError:
-    """Build the error of a type, with the rule it names and the fix it offers."""
-    return PydanticCustomError(rule, "{message}", {"message": message, "fix": fix})  # type: ignore[arg-type]
-
-
-def human_bytes(size: int) -> str:
-    """Write a size as redis.conf would: 536870912 → "512mb"."""
-    for unit in ("gb", "mb", "kb"):
-        if size and size % _UNITS[unit] == 0:
-            return f"{size // _UNITS[unit]}{unit}"
-    return str(size)
-
-
-def parse_bytes(value: Any) -> int:
-    """Read a size as Redis does; return bytes.
-
-    Raises:
-        PydanticCustomError: on a fraction, an unknown unit, a negative number or a non-number.
-    """
-    rule = "a size is a whole number with an optional unit of Redis: b, k, kb, m, mb, g, gb"
-    if isinstance(value, bool) or not isinstance(value, int | str | float):
-        raise refuse("size", rule, "write 512mb")
-    match = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(value).lower())
-    if not match:
-        raise refuse("size", rule, "write 512mb")
-    number, unit = match.groups()
-    iec = {"kib": "kb", "mib": "mb", "gib": "gb"}
-    if unit in iec:
-        raise refuse("size", rule, f"write {number}{iec[unit]}, which Redis reads as a power of two")
-    if unit not in _UNITS:
-        raise refuse("size", rule, f"write {number.split('.')[0]}mb")
-    if "." in number:
-        raise refuse("size", rule, f"write {human_bytes(round(float(number) * _UNITS[unit] / 1024) * 1024)}")
-    if number.startswith("-"):
-        raise refuse("size", rule, f"write {number[1:]}{unit}")
-    return int(number) * _UNITS[unit]
+from settings.parsing import (
+    LARGEST_NUMBER,
+    LAST_PORT,
+    buffer_limit,
+    day,
+    duration,
+    flag,
+    host_and_port,
+    human_bytes,
+    json_value,
+    matching,
+    one_line,
+    one_word,
+    parse_bytes,
+    read_word,
+    redis_url,
+    reveal,
+    secret_text,
+    url_text,
+    whole,
+)
 
 
-def _whole(value: Any) -> Any:
-    """Refuse a boolean where a number is due: pydantic would read true as 1."""
-    if isinstance(value, bool):
-        raise refuse("number", "a number is due here, not a yes or no", "write digits")
-    return value
+@dataclass(frozen=True)
+class Kind:
+    """What the documentation calls a type, and what a role's argument_specs call it."""
+
+    name: str
+    ansible: str = "str"
 
 
-def _word(value: Any) -> Any:
-    """Explain the classic: YAML reads an unquoted no as false."""
-    if isinstance(value, bool):
-        word = "yes" if value else "no"
-        raise refuse("word", f"YAML reads an unquoted {word} as {str(value).lower()}", f'put quotes around it: "{word}"')
-    if isinstance(value, int | float):
-        return str(value)
-    return value
-
-
-def _matching(rule: str, pattern: str, message: str, fix: str) -> AfterValidator:
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise refuse(rule, message, fix)
-        return value
-
-    return AfterValidator(check)
-
-
-def _url(value: str) -> str:
-    if value and urlsplit(value).scheme not in ("redis", "rediss"):
-        raise refuse("url", "a broker is reached by redis:// or rediss://", "write rediss://user:password@host:6380/0")
-    return value
-
-
-def _reveal(secret: SecretStr, info: SerializationInfo) -> str:
-    """Masked unless the caller asks: `model_dump(context={"reveal": True})`."""
-    revealed = bool(info.context and info.context.get("reveal"))
-    return secret.get_secret_value() if revealed else str(secret)
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    """Redis splits an ACL rule at spaces, Celery a URL at `@/:`; whitespace and control characters fit nowhere."""
-    if re.search(r"[\s\x00-\x1f\x7f\"'\\]", value.get_secret_value()):
-        raise refuse("secret", "a password may not hold white space, quotes, backslashes or control characters", "run make secrets")
-    return value
-
-
-def _one_line(value: str) -> str:
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        raise refuse("text", "line breaks and control characters would end the line that this is written to", "write it on one line")
-    return value
-
-
-# strict=False on Flag and numbers: a value given as `-e redis_port=6380` arrives as text
-Flag = Annotated[bool, Field(strict=False)]
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
-Positive = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-Integer = Annotated[int, BeforeValidator(_whole)]
-Seconds = Annotated[float, BeforeValidator(_whole), Field(ge=0, allow_inf_nan=False)]
-Port = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=65535)]
-PortOrOff = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=65535)]
-Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0)]
-Word = BeforeValidator(_word)  # in front of a Literal whose choices YAML may mistake for booleans
-Text = Annotated[str, BeforeValidator(_word), AfterValidator(_one_line)]
-Secret = Annotated[SecretStr, BeforeValidator(_word), AfterValidator(_secret), PlainSerializer(_reveal)]
-ManagedUrl = Annotated[str, AfterValidator(_one_line), AfterValidator(_url)]
+Flag = Annotated[bool, Kind("yes or no", "bool"), BeforeValidator(flag)]
+# Bounds stand twice: the reader words the refusal, and Ge and Le tell documentation and tests.
+Whole = Annotated[int, Kind("whole number", "int"), whole(0), Ge(0)]
+Positive = Annotated[int, Kind("whole number", "int"), whole(1), Ge(1)]
+Integer = Annotated[int, Kind("whole number", "int"), whole(-LARGEST_NUMBER)]
+Seconds = Annotated[float, Kind("number", "float"), BeforeValidator(duration)]
+Priority = Annotated[int, Kind("priority", "int"), whole(0, 255), Ge(0), Le(255)]
+Port = Annotated[int, Kind("port", "int"), whole(1, LAST_PORT), Ge(1), Le(LAST_PORT)]
+PortOrOff = Annotated[int, Kind("port, or 0", "int"), whole(0, LAST_PORT), Ge(0), Le(LAST_PORT)]
+Bytes = Annotated[int, Kind("size"), BeforeValidator(parse_bytes)]
+Day = Annotated[datetime.date, Kind("day"), BeforeValidator(day)]
+Json = Annotated[Any, Kind("anything JSON carries", "raw"), BeforeValidator(json_value)]
+Word = BeforeValidator(read_word)  # in front of a Literal whose choices YAML may mistake for booleans
+Text = Annotated[str, Kind("text"), BeforeValidator(read_word), AfterValidator(one_line)]
+Secret = Annotated[
+    SecretStr, Kind("secret"), BeforeValidator(secret_text), AfterValidator(one_word), PlainSerializer(reveal)
+]
+ManagedUrl = Annotated[
+    SecretStr, Kind("secret URL"), BeforeValidator(url_text), AfterValidator(redis_url), PlainSerializer(reveal)
+]
 Name = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("name", r"[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?", "a name becomes part of file, unit and node names: at most 48 of a-z 0-9 _ -", "write it like fast-1"),
+    Kind("name"),
+    BeforeValidator(read_word),
+    matching(
+        "name",
+        r"[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?",
+        "a name becomes part of file, unit and node names: at most 48 of a-z 0-9 _ -",
+        "write it like fast-1",
+    ),
 ]
 QueueName = Annotated[
     str,
-    BeforeValidator(_word),
+    Kind("queue's name"),
+    BeforeValidator(read_word),
     # glob characters would widen the ACL's key pattern, a comma would split --queues
-    _matching("queue", r"[A-Za-z0-9_.:-]{1,128}", "a queue's name may hold letters, digits and _ . : -", "write it like reports.daily"),
+    matching(
+        "queue",
+        r"[A-Za-z0-9_.:-]{1,128}",
+        "a queue's name may hold letters, digits and _ . : -",
+        "write it like reports.daily",
+    ),
+]
+TaskName = Annotated[
+    str,
+    Kind("task's name"),
+    BeforeValidator(read_word),
+    matching(
+        "task",
+        r"[A-Za-z0-9_.:-]{1,256}",
+        "a task's name may hold letters, digits and _ . : -",
+        "write it like reports.send",
+    ),
 ]
 TaskPattern = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("task", r"[A-Za-z0-9_.*?\[\]-]{1,256}", "a task's name or pattern may hold letters, digits, _ . - and the wildcards * ? [ ]", "write it like reports.*"),
+    Kind("task's name or pattern"),
+    BeforeValidator(read_word),
+    matching(
+        "task",
+        r"[A-Za-z0-9_.:*?\[\]!-]{1,256}",
+        "a task's name or pattern may hold letters, digits, _ . : - and the wildcards * ? [ ]",
+        "write it like reports.*",
+    ),
 ]
 Identifier = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("identifier", r"[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_.]*)?", "a Python module or module:attribute is due", "write it like tasks.app:app"),
+    Kind("Python name"),
+    BeforeValidator(read_word),
+    matching(
+        "identifier",
+        r"[A-Za-z_][A-Za-z0-9_.]{0,255}(:[A-Za-z_][A-Za-z0-9_.]{0,255})?",
+        "a Python module or module:attribute is due",
+        "write it like tasks.app:app",
+    ),
 ]
 UserName = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("user", r"[A-Za-z_][A-Za-z0-9_-]{0,31}", "a user's name may hold 32 letters, digits, _ or -", "write it like celery"),
+    Kind("user's name"),
+    BeforeValidator(read_word),
+    matching(
+        "user",
+        r"[A-Za-z_][A-Za-z0-9_-]{0,31}",
+        "a user's name may hold 32 letters, digits, _ or -",
+        "write it like celery",
+    ),
 ]
-AbsolutePath = Annotated[
-    str,
-    BeforeValidator(_word),
-    _matching("path", r"(/[A-Za-z0-9_.+@=,~-]+)+", "an absolute path without white space or shell characters is due", "write it like /opt/celery"),
-]
+_PATH = r"(/(?!\.\.?(/|$))[A-Za-z0-9_.+@=,~-]+)+"
 Command = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("path", r"(/[A-Za-z0-9_.+@=,~-]+)+|[A-Za-z0-9_.+-]+", "a program's name or absolute path is due", "write it like /usr/bin/python3"),
+    Kind("program"),
+    BeforeValidator(read_word),
+    matching(
+        "path",
+        rf"{_PATH}|[A-Za-z0-9_+][A-Za-z0-9_.+-]*",
+        "a program's name or absolute path is due",
+        "write it like /usr/bin/python3",
+    ),
 ]
 PathOrEmpty = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("path", r"((/[A-Za-z0-9_.+@=,~-]+)+)?", "an absolute path without white space or shell characters is due", "write it like /srv/stack, or leave it empty"),
+    Kind("path"),
+    BeforeValidator(read_word),
+    matching(
+        "path",
+        rf"({_PATH})?",
+        "an absolute path is due, without white space, shell characters, .. or a slash at its end",
+        "write it like /srv/stack, or leave it empty",
+    ),
 ]
-Address = Annotated[
+BindAddress = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("address", r"[A-Za-z0-9_.:%*-]+", "an address, a host name or * is due", "write it like 10.0.0.5"),
+    Kind("address"),
+    BeforeValidator(read_word),
+    matching("address", r"-?[A-Za-z0-9_.:%*-]{1,253}", "an address, a host name or * is due", "write it like 10.0.0.5"),
+]
+AddressOrEmpty = Annotated[
+    str,
+    Kind("address"),
+    BeforeValidator(read_word),
+    matching(
+        "address",
+        r"([A-Za-z0-9_.:-]{1,253})?",
+        "an address or a host name that others can connect to is due",
+        "write it like 10.0.0.5",
+    ),
 ]
 Version = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("version", r"\d+\.\d+(\.\d+)?", "a version is major.minor", 'write it like "7.0", in quotes'),
+    Kind("version"),
+    BeforeValidator(read_word),
+    matching("version", r"\d{1,3}\.\d{1,3}(\.\d{1,3})?", "a version is major.minor", 'write it like "7.0", in quotes'),
 ]
-
+TlsProtocols = Annotated[
+    str,
+    Kind("TLS versions"),
+    BeforeValidator(read_word),
+    matching(
+        "tls",
+        r"TLSv1(\.[123])?( TLSv1(\.[123])?)*",
+        "versions of TLS are due, with spaces between",
+        'write "TLSv1.2 TLSv1.3"',
+    ),
+]
+RateLimit = Annotated[
+    str,
+    Kind("rate"),
+    BeforeValidator(read_word),
+    matching(
+        "rate", r"\d{1,9}(\.\d{1,9})?(/[smh])?", "a rate is tasks per second, minute or hour", 'write it like "100/m"'
+    ),
+]
+KeyPrefix = Annotated[
+    str,
+    Kind("prefix"),
+    BeforeValidator(read_word),
+    matching("prefix", r"([A-Za-z0-9_.-]{1,64}:)?", "a prefix of keys ends in a colon", "write it like shop:"),
+]
+EnvironmentName = Annotated[
+    str,
+    Kind("variable's name"),
+    matching(
+        "environment",
+        r"[A-Za-z_][A-Za-z0-9_]{0,127}",
+        "a variable's name may hold letters, digits and _",
+        "write it like LOG_FORMAT",
+    ),
+]
+ArgumentName = Annotated[
+    str,
+    Kind("argument's name"),
+    matching(
+        "argument", r"[A-Za-z_][A-Za-z0-9_]{0,127}", "a keyword argument has a Python name", "write it like user_id"
+    ),
+]
+ConfigKey = Annotated[
+    str,
+    Kind("Celery's key"),
+    matching("key", r"[a-z][a-z0-9_]{0,127}", "Celery's keys are lower case", "write it like task_compression"),
+]
 SavePoint = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("save", r"[1-9]\d{0,9} [1-9]\d{0,9}", 'a snapshot is due after "seconds changes"', 'write it like "900 1"'),
+    Kind("seconds and changes"),
+    BeforeValidator(read_word),
+    matching(
+        "save", r"[1-9]\d{0,8} [1-9]\d{0,8}", 'a snapshot is due after "seconds changes"', 'write it like "900 1"'
+    ),
 ]
 HostAndPort = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching("address", r"([A-Za-z0-9_.:-]+ \d{1,5})?", 'a master is named as "host port"', 'write it like "10.0.0.5 6379"'),
+    Kind("host and port"),
+    BeforeValidator(read_word),
+    matching(
+        "address",
+        r"([A-Za-z0-9_.:-]{1,253} \d{1,5})?",
+        'a master is named as "host port"',
+        'write it like "10.0.0.5 6379"',
+    ),
+    AfterValidator(host_and_port),
 ]
-
-
-def _buffer_limit(value: str) -> str:
-    """Write the sizes in bytes, as CONFIG GET does: the deploy compares them."""
-    hard, soft, seconds = value.split()
-    return f"{parse_bytes(hard)} {parse_bytes(soft)} {int(seconds)}"
-
-
 BufferLimit = Annotated[
     str,
-    BeforeValidator(_word),
-    _matching(
-        "size", r"(?i:(\d+(b|kb?|mb?|gb?)? ){2})\d+", 'a limit is "hard soft seconds"', 'write it like "32mb 8mb 60"'
+    Kind("hard soft seconds"),
+    BeforeValidator(read_word),
+    matching(
+        "size",
+        r"(?i:(\d{1,12}(b|kb?|mb?|gb?)? ){2})\d{1,9}",
+        'a limit is "hard soft seconds"',
+        'write it like "32mb 8mb 60"',
     ),
-    AfterValidator(_buffer_limit),
+    AfterValidator(buffer_limit),
 ]
+
+__all__ = ["human_bytes", "parse_bytes"]

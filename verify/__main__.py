@@ -20,6 +20,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("inventory", type=Path, help="directory or file, as inventories/local")
     parser.add_argument("--evidence", type=Path, metavar="FILE", help="what a play found on the hosts")
+    parser.add_argument(
+        "--await-evidence", type=float, default=0, metavar="SECONDS", help="the play is still at it: wait for the file"
+    )
     parser.add_argument("--allow-restart", action="store_true", help="also kill a pool child and restart a worker")
     parser.add_argument("--only", choices=list(GROUPS), metavar="GROUP", help=f"one of {', '.join(GROUPS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows here, too")

@@ -56,7 +56,7 @@ class Board:
             explained_by: rows whose failure would explain a failure here: it is then blocked, not failed. Looked at
                 after a failure only.
         """
-        row = self._unasked(promise, subject, needs)
+        row = _unasked(promise, subject, needs)
         if row:
             return self.add(row)
         started = self._clock()
@@ -65,11 +65,8 @@ class Board:
         except Exception as error:  # one broken check must not take the other rows with it
             outcome = _unexpected(error)
         duration = self._clock() - started
-        if outcome.status is Status.FAILED:
-            culprit = next((row for row in explained_by if row.status in STOPPED), None)
-            if culprit:
-                return self.add(_blocked(promise, subject, culprit))
-        return self.add(Row(promise, subject, outcome, duration))
+        row = Row(promise, subject, outcome, duration)
+        return self.add(_failed(row, explained_by) if outcome.status is Status.FAILED else row)
 
     def judge_each(
         self,
@@ -78,6 +75,7 @@ class Board:
         ask: Callable[[], Iterable[tuple[str, Outcome]]],
         *,
         needs: Iterable[Row] = (),
+        explained_by: Iterable[Row] = (),
     ) -> list[Row]:
         """Ask for a promise that has a row per thing that is wrong.
 
@@ -86,25 +84,34 @@ class Board:
             subject: of whom, where the question itself fails or is blocked.
             ask: yields a subject and an outcome per row.
             needs: as of `judge`.
+            explained_by: rows whose failure would explain that the question itself fails.
         """
-        row = self._unasked(promise, subject, needs)
+        row = _unasked(promise, subject, needs)
         if row:
             return [self.add(row)]
         started = self._clock()
         try:
             found = list(ask())
         except Exception as error:  # as in judge
-            found = [(subject, _unexpected(error))]
+            return [self.add(_failed(Row(promise, subject, _unexpected(error)), explained_by))]
         duration = (self._clock() - started) / max(1, len(found))
         return [self.add(Row(promise, of, outcome, duration)) for of, outcome in found]
 
-    def _unasked(self, promise: Promise, subject: str, needs: Iterable[Row]) -> Row | None:
-        for need in needs:
-            if need.status in STOPPED:
-                return _blocked(promise, subject, need)
-            if need.status is Status.SKIPPED:
-                return Row(promise, subject, need.outcome)
-        return None
+
+def _unasked(promise: Promise, subject: str, needs: Iterable[Row]) -> Row | None:
+    """Return the row of a question that is not asked for want of what it needs."""
+    for need in needs:
+        if need.status in STOPPED:
+            return _blocked(promise, subject, need)
+        if need.status is Status.SKIPPED:
+            return Row(promise, subject, need.outcome)
+    return None
+
+
+def _failed(row: Row, explained_by: Iterable[Row]) -> Row:
+    """Return a failed row, or a blocked one where another failure explains it."""
+    culprit = next((other for other in explained_by if other.status in STOPPED), None)
+    return _blocked(row.promise, row.subject, culprit) if culprit else row
 
 
 def _blocked(promise: Promise, subject: str, need: Row) -> Row:

@@ -7,15 +7,19 @@ import datetime
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 
 from settings.loader import load
 from settings.problem import InventoryRefused
 from settings.problem import report as problems
 from verify.board import Board, exit_code, shown
-from verify.evidence import EvidenceError, read_evidence
+from verify.evidence import Evidence, EvidenceError, read_evidence
 from verify.files import write_json, write_junit
-from verify.report import Telling, tell
+from verify.progress import Telling
+from verify.report import tell
 from verify.runner import Run
+from verify.threads import Later, until
 
 REFUSED = 2
 
@@ -32,15 +36,16 @@ def verify(args: argparse.Namespace, clock: float) -> int:
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with Telling(clock) as telling:
         try:
-            evidence = read_evidence(args.evidence) if args.evidence else None
+            evidence = Later(partial(_evidence, args)) if args.evidence else None
             loaded = load(args.inventory)
         except InventoryRefused as refused:
             return _refuse(f"{problems(refused.problems)}\n{args.inventory} is refused: nothing was asked.")
-        except EvidenceError as error:
-            return _refuse(str(error))
         board = Board(telling.row)
         run = Run(loaded, args.inventory, board, evidence, args.allow_restart, args.only, telling.finished)
-        run.all()
+        try:
+            run.all()
+        except EvidenceError as error:
+            return _refuse(str(error))
     rows = shown(board.rows, args.only)
     duration = time.monotonic() - clock
     tell(rows, duration)
@@ -54,6 +59,12 @@ def verify(args: argparse.Namespace, clock: float) -> int:
     except OSError as error:
         return _refuse(f"The report cannot be written ({error}): name another file.")
     return exit_code(rows)
+
+
+def _evidence(args: argparse.Namespace) -> Iterator[Evidence]:
+    """Read the evidence, once the play that runs beside us has written it."""
+    until(args.evidence.exists, args.await_evidence)
+    yield read_evidence(args.evidence)
 
 
 def _refuse(message: str) -> int:

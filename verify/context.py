@@ -30,6 +30,7 @@ class Target:
     client: Celery
     answers: Answers
     budget: Budget
+    servers: Iterable[Row] = ()  # rows of its Redis whose failure explains a failure of anything else
     nodes: frozenset[str] = field(default_factory=frozenset)  # every worker of the fleet, of other applications, too
 
     def ask_nodes(self, command: str, nodes: Collection[str], **arguments: Any) -> dict[str, Any]:

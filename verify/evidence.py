@@ -37,15 +37,19 @@ class HostEvidence(BaseModel):
 class Evidence(BaseModel):
     """What was found on all hosts."""
 
+    complete: bool = True  # whether the play came to its end on every host
     hosts: dict[str, HostEvidence] = {}
+    missing: str = ""  # why there is none
 
 
 def read_evidence(path: Path) -> Evidence:
-    """Read the file that the play wrote.
+    """Read the file that the play wrote; without it all other promises can still be asked for.
 
     Raises:
-        EvidenceError: if it is missing, no JSON or of another form.
+        EvidenceError: if it cannot be read, is no JSON or of another form.
     """
+    if not path.exists():
+        return Evidence(missing=f"not checked: there is no {path}, so the hosts could not be examined")
     try:
         return Evidence.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -6,8 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
+# kombu hands on what redis-py raises as it is, a refusal for want of memory, for instance.
+LOST = (OperationalError, redis.RedisError)
 REPLY = 1.5  # seconds that a worker may take to answer
 LISTEN = 0.7  # seconds without a further reply after which nobody else is expected
 
@@ -19,7 +23,7 @@ class Inspection:
     stats: dict[str, dict[str, Any]] = field(default_factory=dict)
     queues: dict[str, list[str]] = field(default_factory=dict)
     config: dict[str, dict[str, Any]] = field(default_factory=dict)
-    latency: float = 0.0  # seconds that the slowest ping took
+    error: str = ""  # why nobody could be asked
 
     @property
     def alive(self) -> set[str]:
@@ -35,7 +39,7 @@ def ask(client: Celery, command: str, nodes: Collection[str], **arguments: Any) 
     """Ask nodes; return what those that answered said. Ends with the last answer, or `REPLY` seconds without one.
 
     Raises:
-        kombu.exceptions.OperationalError: if the broker cannot be reached.
+        kombu.exceptions.OperationalError, redis.RedisError: if the broker cannot be reached or refuses.
     """
     if not nodes:
         return {}
@@ -61,16 +65,19 @@ def answering(client: Celery) -> list[str]:
 
 
 def inspect(client: Celery, nodes: Collection[str]) -> Inspection:
-    """Ask the expected nodes for their state and configuration.
-
-    Raises:
-        kombu.exceptions.OperationalError: if the broker cannot be reached.
-    """
+    """Ask the expected nodes for their state and configuration."""
     found = Inspection()
+    try:
+        _fill(found, client, nodes)
+    except LOST as error:
+        found.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return found
+
+
+def _fill(found: Inspection, client: Celery, nodes: Collection[str]) -> None:
     found.stats = ask(client, "stats", nodes)
     alive = sorted(found.stats)
     found.queues = {
         node: [queue["name"] for queue in queues] for node, queues in ask(client, "active_queues", alive).items()
     }
     found.config = ask(client, "conf", alive, with_defaults=False)
-    return found

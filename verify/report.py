@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from verify.board import counts
+from verify.catalogue import PROMISES
 from verify.model import GROUPS, Row, Status
 
 STYLES = {
@@ -23,58 +22,9 @@ STYLES = {
     Status.ACCEPTED: "magenta",
 }
 WIDE = 1000  # columns of a line that is piped: nothing is broken, blanks at the end are cut
+COMMON = 110  # columns of a terminal in which no sentence has to be broken
+SUBJECT, SENTENCE = 36, 45  # columns
 MANY = 8  # rows that say the same of different subjects are told in one line from here on
-
-
-class Telling:
-    """Progress: a moving line in a terminal, a line per finished group elsewhere."""
-
-    def __init__(self, started: float, stream: TextIO | None = None) -> None:
-        """Write to a stream, by default standard error.
-
-        Args:
-            started: when the command began, monotonic seconds.
-            stream: standard error by default.
-        """
-        self.console = Console(file=stream or sys.stderr)
-        self.rows: list[Row] = []
-        self._started = started
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(pulse_style="cyan"),
-            TimeElapsedColumn(),
-        )
-        self._progress = Progress(*columns, console=self.console, transient=True)
-        self._live = self.console.is_terminal
-        self._task = self._progress.add_task("reading the inventory", total=None) if self._live else None
-
-    def __enter__(self) -> Telling:
-        """Show the line."""
-        if self._live:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the line away."""
-        if self._live:
-            self._progress.stop()
-
-    def row(self, row: Row) -> None:
-        """Take note of a row."""
-        self.rows.append(row)
-        if self._task is not None:
-            failed = counts(self.rows)[Status.FAILED]
-            told = f"{len(self.rows)} asked" + (f", [red]{failed} failed[/red]" if failed else "")
-            self._progress.update(self._task, description=f"{told}; {row.promise.group}: {row.subject}")
-
-    def finished(self, group: str) -> None:
-        """Say how a group came out."""
-        rows = [row for row in self.rows if row.promise.group == group]
-        if rows and not self._live:
-            self.console.print(
-                f"{group}: {summary(rows)} ({time.monotonic() - self._started:.1f} s)", highlight=False, soft_wrap=True
-            )
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -91,9 +41,9 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def ordered(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows by group, in the order in which a reader wants them."""
-    groups = list(GROUPS)
-    return sorted(rows, key=lambda row: (groups.index(row.promise.group), row.promise.id, row.subject))
+    """Return the rows in the order of the catalogue, and those of one promise by subject."""
+    place = {promise.id: number for number, promise in enumerate(PROMISES)}
+    return sorted(rows, key=lambda row: (place[row.promise.id], row.subject))
 
 
 def folded(rows: Sequence[Row]) -> list[tuple[Row, str]]:
@@ -116,13 +66,19 @@ def folded(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     return lines
 
 
-def table(rows: Sequence[Row], *, terminal: bool) -> Table:
-    """Return the rows as a table; in a terminal long cells go on in the next line, piped none is broken."""
+def table(rows: Sequence[Row], *, width: int = 0) -> Table:
+    """Return the rows as a table.
+
+    Args:
+        rows: what is shown.
+        width: of the terminal, in which long cells go on in the next line; 0 breaks none.
+    """
+    wrap = bool(width)
     shape = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     shape.add_column("", no_wrap=True)
-    shape.add_column("of", overflow="fold", no_wrap=not terminal, max_width=36 if terminal else None)
-    shape.add_column("promise", overflow="fold", no_wrap=not terminal, ratio=3 if terminal else None)
-    shape.add_column("figure", overflow="fold", no_wrap=not terminal, ratio=2 if terminal else None)
+    shape.add_column("of", overflow="fold", no_wrap=not wrap, max_width=SUBJECT if wrap else None)
+    shape.add_column("promise", overflow="fold", no_wrap=not wrap, min_width=SENTENCE if width >= COMMON else None)
+    shape.add_column("figure", overflow="fold", no_wrap=not wrap)
     group = ""
     for row, subject in folded(rows):
         if row.promise.group != group:
@@ -158,11 +114,11 @@ def tell(rows: Sequence[Row], duration: float, stream: TextIO | None = None) -> 
     """
     console = Console(file=stream or sys.stdout)
     if console.is_terminal:
-        console.print(table(rows, terminal=True))
+        console.print(table(rows, width=console.width))
     else:
         wide = Console(file=console.file, width=WIDE)
         with wide.capture() as captured:
-            wide.print(table(rows, terminal=False))
+            wide.print(table(rows))
         print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
     lines = hints(rows)
     for line in ["", *lines, *([""] if lines else []), f"{summary(rows)} in {duration:.1f} s"]:

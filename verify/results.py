@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -13,44 +12,12 @@ import redis
 from celery import Celery
 from kombu.exceptions import KombuError
 
+from verify.answer import Answer
 from verify.threads import Budget
 
 READY = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 POLL = 0.003  # seconds between two looks: the resolution of every latency
 EXPIRES = 120  # seconds after which a canary that nobody took is dropped, not run
-
-
-@dataclass
-class Answer:
-    """What came back for one task."""
-
-    id: str
-    sent: float  # monotonic seconds
-    state: str = "PENDING"
-    value: Any = None  # the result, or the failure as {"exc_type": …, "exc_message": …}
-    worker: str = ""
-    started: float | None = None  # monotonic seconds at which STARTED was seen
-    ended: float | None = None  # monotonic seconds at which an end was seen
-    done: threading.Event = field(default_factory=threading.Event, repr=False)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds from the publish to the end."""
-        return (self.ended or time.monotonic()) - self.sent
-
-    @property
-    def ok(self) -> bool:
-        """Whether the task returned."""
-        return self.state == "SUCCESS"
-
-    @property
-    def failure(self) -> str:
-        """The exception's name and message; empty where there is none."""
-        if self.state != "FAILURE" or not isinstance(self.value, dict):
-            return ""
-        message = self.value.get("exc_message")
-        words = " ".join(map(str, message)) if isinstance(message, list | tuple) else str(message)
-        return f"{self.value.get('exc_type')}: {words}"
 
 
 class Answers:

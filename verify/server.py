@@ -115,4 +115,6 @@ def silence(reply: Reply) -> str:
         return "it is still loading its data set"
     if "max number of clients" in text:
         return "it turns clients away: redis_maxclients is used up"
+    if "protocol error" in text:
+        return f"something that is no Redis answers there, or it wants TLS: {reply.error}"
     return reply.error

@@ -54,17 +54,35 @@ class Later(Generic[Found]):
     def __init__(self, ask: Callable[[], Iterable[Found]]) -> None:
         """Start to ask."""
         self._found: list[Found] = []
+        self._raised: list[BaseException] = []
         self._ask = ask
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        self._found.extend(self._ask())
+        try:
+            self._found.extend(self._ask())
+        except BaseException as error:  # handed to whoever looks
+            self._raised.append(error)
 
     def __iter__(self) -> Iterator[Found]:
         """Wait, and yield what was found."""
         self._thread.join()
+        if self._raised:
+            raise self._raised[0]
         yield from self._found
+
+
+class Lazily(Generic[Found]):
+    """What a function finds whenever somebody looks."""
+
+    def __init__(self, ask: Callable[[], Iterable[Found]]) -> None:
+        """Remember what to ask."""
+        self._ask = ask
+
+    def __iter__(self) -> Iterator[Found]:
+        """Ask, and yield what is found."""
+        yield from self._ask()
 
 
 def until(condition: Callable[[], bool], seconds: float, *, pause: float = 0.05) -> bool:

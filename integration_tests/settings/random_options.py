@@ -38,8 +38,8 @@ def _drawn(name: str) -> st.SearchStrategy[Any]:
     if get_origin(field.annotation) is not None and get_args(field.annotation):
         return st.sampled_from(get_args(field.annotation))
     if field.annotation is int:
-        least = max((int(bound.ge) for bound in field.metadata if isinstance(bound, Ge)), default=0)
-        most = min((int(bound.le) for bound in field.metadata if isinstance(bound, Le)), default=2**31 - 1)
+        least = max((int(str(bound.ge)) for bound in field.metadata if isinstance(bound, Ge)), default=0)
+        most = min((int(str(bound.le)) for bound in field.metadata if isinstance(bound, Le)), default=2**31 - 1)
         return st.integers(least, most)
     raise TypeError(f"no random values are known for redis_{name}: {field.annotation!r}")
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import pytest
@@ -37,8 +37,8 @@ def write_inventory(folder: Path, options: list[dict[str, Any]]) -> list[str]:
     names = [f"redis{number}" for number in range(len(options))]
     (folder / "host_vars").mkdir(parents=True)
     (folder / "group_vars").mkdir()
-    groups = {group: {} for group in ("celery", "beat", "flower", "sentinel")}
-    hosts = {"all": {"hosts": {name: {"ansible_host": "127.0.0.1"} for name in names}}}
+    groups: dict[str, Any] = {group: {} for group in ("celery", "beat", "flower", "sentinel")}
+    hosts: dict[str, Any] = {"all": {"hosts": {name: {"ansible_host": "127.0.0.1"} for name in names}}}
     hosts["redis"] = {"hosts": dict.fromkeys(names)}
     folder.joinpath("hosts.yml").write_text(yaml.safe_dump({**hosts, **groups}))
     common: dict[str, Any] = {
@@ -81,7 +81,7 @@ def config_get(host: HostSettings, process: subprocess.Popen[str]) -> dict[str, 
     deadline = time.monotonic() + START_DEADLINE
     while True:
         try:
-            answer: dict[str, str] = client.config_get("*")
+            answer = cast("dict[str, str]", client.config_get("*"))
         except redis.ConnectionError as error:
             if process.poll() is not None:
                 output = process.communicate()[0]

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Annotated, ClassVar, Literal
 
 from settings.describe import Apply, Item, Section, setting
 from settings.types import (
-    Address,
+    ArgumentName,
+    BindAddress,
     Bytes,
     Command,
+    ConfigKey,
+    EnvironmentName,
     Flag,
     Identifier,
     Integer,
+    Json,
+    KeyPrefix,
     Name,
     PathOrEmpty,
     Port,
     Positive,
+    Priority,
     QueueName,
+    RateLimit,
     Seconds,
     Secret,
+    TaskName,
     TaskPattern,
     Text,
     UserName,
@@ -35,8 +41,6 @@ OPTIMIZING = "https://docs.celeryq.dev/en/stable/userguide/optimizing.html"
 
 Pool = Annotated[Literal["prefork", "threads", "gevent", "eventlet", "solo"], Word]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Word]
-# What may stand in arguments of a scheduled task: whatever JSON can carry.
-Json = Any
 
 
 class Queue(Item):
@@ -54,7 +58,7 @@ class Route(Item):
         source="both seed projects lost a day to this",
     )
     queue: QueueName = setting(..., "Queue that matching tasks are sent to.")
-    priority: Whole | None = setting(None, "Priority of matching tasks; 0 is first on the redis transport.", le=255)
+    priority: Priority | None = setting(None, "Priority of matching tasks; 0 is first on the redis transport.")
 
 
 class Worker(Item):
@@ -64,24 +68,36 @@ class Worker(Item):
     queues: list[QueueName] = setting(..., "Queues that it consumes, in this order.", min_length=1)
     pool: Pool = setting("prefork", "How tasks run. Only prefork enforces both time limits.", source=WORKERS)
     concurrency: Positive = setting(2, "Tasks at once per process; ignored with autoscale.", le=10_000)
-    autoscale: Annotated[list[Positive], Field(min_length=2, max_length=2)] | None = setting(
-        None, "[max, min] pool size instead of a fixed concurrency.", source=WORKERS
+    autoscale: list[Positive] | None = setting(
+        None, "[max, min] pool size instead of a fixed concurrency.", source=WORKERS, min_length=2, max_length=2
     )
     processes: Positive = setting(1, "Worker processes of this group on each host.", le=256)
     prefetch_multiplier: Whole | None = setting(
-        None, "Messages reserved per slot; empty takes `celery_worker_prefetch_multiplier`.", source=OPTIMIZING, le=10_000
+        None,
+        "Messages reserved per slot; empty takes `celery_worker_prefetch_multiplier`.",
+        source=OPTIMIZING,
+        le=10_000,
     )
     max_tasks_per_child: Positive | None = setting(None, "Replace a pool child after this many tasks.", unit="tasks")
     max_memory_per_child: Bytes | None = setting(
-        None, "Replace a pool child that holds more resident memory after its task.", unit="bytes"
+        None,
+        "Replace a pool child that holds more resident memory after its task. Here in bytes or with a unit; "
+        "Celery counts in KiB.",
+        unit="bytes",
+        source=WORKERS,
+        ge=16 * 1024**2,
     )
-    time_limit: Seconds | None = setting(None, "Hard limit of this group; empty takes `celery_task_time_limit`, 0 is none.", unit="seconds")
+    time_limit: Seconds | None = setting(
+        None, "Hard limit of this group; empty takes `celery_task_time_limit`, 0 is none.", unit="seconds"
+    )
     soft_time_limit: Seconds | None = setting(
         None, "Soft limit of this group; empty takes `celery_task_soft_time_limit`, 0 is none.", unit="seconds"
     )
     loglevel: LogLevel | None = setting(None, "Log level of this group; empty takes `celery_loglevel`.")
     memory_max: Bytes = setting(0, "systemd MemoryMax of one process and its children; 0 is none.", unit="bytes")
-    cpu_quota: Whole = setting(0, "systemd CPUQuota of one process and its children; 0 is none.", unit="percent", le=100_000)
+    cpu_quota: Whole = setting(
+        0, "systemd CPUQuota of one process and its children; 0 is none.", unit="percent", le=100_000
+    )
     nice: Integer = setting(0, "Scheduling priority.", ge=-20, le=19)
     limit_nofile: Positive = setting(65_536, "Open files of one process.", le=1_048_576)
 
@@ -90,14 +106,14 @@ class BeatEntry(Item):
     """A periodic task."""
 
     name: Name = setting(..., "Name of the entry.")
-    task: TaskPattern = setting(..., "Name of the task.")
-    every: Annotated[Seconds, Field(gt=0)] | None = setting(None, "Interval; give this or `cron`.", unit="seconds")
+    task: TaskName = setting(..., "Name of the task.")
+    every: Seconds | None = setting(None, "Interval; give this or `cron`.", unit="seconds", gt=0)
     cron: Text | None = setting(None, 'Crontab "minute hour day month weekday"; give this or `every`.')
     queue: QueueName | None = setting(None, "Queue; empty lets the routes decide.")
     args: list[Json] = setting(list, "Positional arguments.")
-    kwargs: dict[str, Json] = setting(dict, "Keyword arguments.")
+    kwargs: dict[ArgumentName, Json] = setting(dict, "Keyword arguments.")
     expires: Seconds | None = setting(
-        None, "Drop a run that waited longer: a stopped worker must not face a pile.", unit="seconds"
+        None, "Drop a run that waited longer: a stopped worker must not face a pile.", unit="seconds", gt=0
     )
 
 
@@ -105,23 +121,31 @@ class CeleryConfig(Item):
     """What is written to celeryconfig.py under Celery's own names."""
 
     task_acks_late: Flag = setting(
-        True, "Acknowledge after the task: a killed worker's tasks are delivered again, so tasks must be idempotent.", source=CONFIG
+        True,
+        "Acknowledge after the task: a killed worker's tasks are delivered again, so tasks must be idempotent.",
+        source=CONFIG,
     )
     task_reject_on_worker_lost: Flag = setting(
-        True, "Deliver a task again when its pool child dies; without it the task is lost.", source="celery #1628; measured"
+        True,
+        "Deliver a task again when its pool child dies; without it the task is lost.",
+        source="celery #1628; measured",
     )
     task_retry_on_worker_lost: Flag = setting(
         True,
-        "Count such a delivery as a retry, up to the task's max_retries: a task that always kills its child must not loop for ever.",
+        "Count such a delivery as a retry, up to the task's max_retries: a task that always kills its child must "
+        "not loop for ever.",
         source="celery #9082",
     )
     task_acks_on_failure: Flag = setting(
         True,
-        "Acknowledge a task that raised. False redelivers it only where a dead letter takes it; on Redis it is discarded.",
+        "Acknowledge a task that raised. False redelivers it only where a dead letter takes it; on Redis it is "
+        "discarded.",
         source=CONFIG,
     )
     task_acks_on_timeout: Flag = setting(
-        True, "Acknowledge a task that hit its hard limit; false runs it again, for ever if it always hits it.", source="celery #9596"
+        True,
+        "Acknowledge a task that hit its hard limit; false runs it again, for ever if it always hits it.",
+        source="celery #9596",
     )
     task_time_limit: Seconds | None = setting(
         300, "Hard limit: the pool child is killed and replaced.", unit="seconds", source=CONFIG, gt=0
@@ -129,28 +153,46 @@ class CeleryConfig(Item):
     task_soft_time_limit: Seconds | None = setting(
         240, "Soft limit: SoftTimeLimitExceeded is raised inside the task.", unit="seconds", source=CONFIG, gt=0
     )
-    task_track_started: Flag = setting(True, "Report STARTED: tells waiting from running, costs a write per task.", source=CONFIG)
+    task_track_started: Flag = setting(
+        True, "Report STARTED: tells waiting from running, costs a write per task.", source=CONFIG
+    )
     task_ignore_result: Flag = setting(False, "Keep no results unless a task asks.", source=CONFIG)
-    task_store_errors_even_if_ignored: Flag = setting(True, "Keep failures even of tasks that ignore results.", source=CONFIG)
+    task_store_errors_even_if_ignored: Flag = setting(
+        True, "Keep failures even of tasks that ignore results.", source=CONFIG
+    )
     task_default_queue: QueueName = setting("celery", "Queue of tasks that no route matches.", source=CONFIG)
     task_create_missing_queues: Flag = setting(
         False, "Create queues on the fly: a misspelt name becomes a queue that nobody consumes.", source=CONFIG
     )
-    task_default_priority: Whole | None = setting(
-        None, "Priority of tasks that name none; 0 is first on the redis transport.", source="celery #4028, #8673", le=255
+    task_default_priority: Priority | None = setting(
+        None,
+        "Priority of tasks that name none; 0 is first on the redis transport.",
+        source="celery #4028, #8673",
     )
     task_inherit_parent_priority: Flag = setting(False, "Children get their parent's priority.", source=CONFIG)
     task_send_sent_event: Flag = setting(False, "Send an event per publish, for monitors.", source=CONFIG)
-    task_default_rate_limit: Text | None = setting(None, 'Rate per worker process of tasks that name none, as "100/m".', source=CONFIG)
+    task_default_rate_limit: RateLimit | None = setting(
+        None, 'Rate per worker process of tasks that name none, as "100/m".', source=CONFIG
+    )
     result_expires: Seconds = setting(
-        86_400, "Results are deleted after this; 0 keeps them for ever, which fills the memory.", unit="seconds", source=CONFIG
+        86_400,
+        "Results are deleted after this; 0 keeps them for ever, which fills the memory.",
+        unit="seconds",
+        source=CONFIG,
     )
     result_extended: Flag = setting(True, "Keep name, arguments, worker and queue with a result.", source=CONFIG)
     worker_prefetch_multiplier: Whole = setting(
-        1, "Messages reserved per slot. 1 with late acks: what is reserved by a busy worker starves the others.", source="celery #1933; " + OPTIMIZING, le=10_000
+        1,
+        "Messages reserved per slot. 1 with late acks: what is reserved by a busy worker starves the others.",
+        source="celery #1933; " + OPTIMIZING,
+        le=10_000,
     )
-    worker_max_tasks_per_child: Positive | None = setting(1000, "Replace a pool child after this many tasks: bounds leaks.", unit="tasks", source=CONFIG)
-    worker_send_task_events: Flag = setting(False, "Send task events, for Flower; measured to cost about a third.", source=CONFIG)
+    worker_max_tasks_per_child: Positive | None = setting(
+        1000, "Replace a pool child after this many tasks: bounds leaks.", unit="tasks", source=CONFIG
+    )
+    worker_send_task_events: Flag = setting(
+        False, "Send task events, for Flower; measured to cost about a third.", source=CONFIG
+    )
     worker_cancel_long_running_tasks_on_connection_loss: Flag = setting(
         False, "Cancel late-ack tasks when the broker is lost; they run again in any case.", source=CONFIG
     )
@@ -160,10 +202,16 @@ class CeleryConfig(Item):
     worker_eta_task_limit: Positive | None = setting(
         10_000, "ETA tasks that a worker holds at most; without it memory has no bound.", unit="tasks", source=CONFIG
     )
-    worker_enable_remote_control: Flag = setting(True, "Answer inspect and control, which verify and drain need.", source=CONFIG)
+    worker_enable_remote_control: Flag = setting(
+        True, "Answer inspect and control, which verify and drain need.", source=CONFIG
+    )
     broker_connection_retry_on_startup: Flag = setting(True, "Wait for the broker at start.", source=CONFIG)
-    broker_pool_limit: Positive = setting(10, "Connections that a producer process keeps.", unit="connections", source=CONFIG, le=10_000)
-    broker_connection_timeout: Seconds = setting(4, "Longest connect to the broker.", unit="seconds", source=CONFIG, gt=0)
+    broker_pool_limit: Positive = setting(
+        10, "Connections that a producer process keeps.", unit="connections", source=CONFIG, le=10_000
+    )
+    broker_connection_timeout: Seconds = setting(
+        4, "Longest connect to the broker.", unit="seconds", source=CONFIG, gt=0
+    )
     result_backend_always_retry: Flag = setting(True, "Retry result writes over a broken connection.", source=CONFIG)
     enable_utc: Flag = setting(True, "Write times in UTC.", source=CONFIG)
     timezone: Text = setting("UTC", "Time zone of crontabs.", source=CONFIG)
@@ -181,7 +229,8 @@ class Celery(CeleryConfig, Section):
     )
     source: Text = setting(
         "tasks",
-        "What is deployed: a directory of packages beside the inventories, a wheel, or a git address with `celery_source_kind`.",
+        "What is deployed: a directory of packages beside the inventories, a wheel, or a git address with "
+        "`celery_source_kind`.",
         apply=Apply.RESTART,
     )
     source_kind: Annotated[Literal["directory", "wheel", "git"], Word] = setting(
@@ -202,10 +251,10 @@ class Celery(CeleryConfig, Section):
     keep_releases: Positive = setting(3, "Releases that stay for a rollback.", apply=Apply.DEPLOY, le=100)
     user: UserName = setting("celery", "System user of the workers.", apply=Apply.DEPLOY)
     group: UserName = setting("celery", "System group of the workers.", apply=Apply.DEPLOY)
-    environment: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], Text] = setting(
+    environment: dict[EnvironmentName, Text] = setting(
         dict, "Further environment variables of the workers. Not for secrets."
     )
-    secret_environment: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], Secret] = setting(
+    secret_environment: dict[EnvironmentName, Secret] = setting(
         dict, "Further environment variables of the workers that hold secrets.", secret=True
     )
     # broker and results
@@ -218,7 +267,7 @@ class Celery(CeleryConfig, Section):
     result_instance: Name = setting("broker", "Redis instance that holds the results.")
     broker_db: Whole = setting(0, "Database of the queues.", le=1023)
     result_db: Whole = setting(0, "Database of the results.", le=1023)
-    global_keyprefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+:)?$")] = setting(
+    global_keyprefix: KeyPrefix = setting(
         "", "Prefix of every key, ending in a colon: lets applications share a Redis.", source=REDIS
     )
     visibility_timeout: Positive = setting(
@@ -235,10 +284,17 @@ class Celery(CeleryConfig, Section):
         source="kombu #337",
     )
     unacked_restore_interval: Positive = setting(
-        10, "How often a worker looks for messages past the visibility timeout.", unit="seconds", source="kombu 5.7 transport/redis.py", le=86_400
+        10,
+        "How often a worker looks for messages past the visibility timeout.",
+        unit="seconds",
+        source="kombu 5.7 transport/redis.py",
+        le=86_400,
     )
     unacked_restore_throttle: Positive = setting(
-        1, "Look only at every n-th round; kombu's 10 makes a redelivery up to 100 s late.", source="kombu 5.7 transport/redis.py", le=1000
+        1,
+        "Look only at every n-th round; kombu's 10 makes a redelivery up to 100 s late.",
+        source="kombu 5.7 transport/redis.py",
+        le=1000,
     )
     unacked_mutex_expire: Positive = setting(
         30,
@@ -247,29 +303,33 @@ class Celery(CeleryConfig, Section):
         source="kombu 5.7 transport/redis.py",
         le=86_400,
     )
-    priority_steps: list[Annotated[int, Field(ge=0, le=255)]] = setting(
-        lambda: [0, 3, 6, 9], "Priority levels; each is a Redis list of its own. 0 is first.", source="celery #4028", min_length=1
+    priority_steps: list[Priority] = setting(
+        lambda: [0, 3, 6, 9],
+        "Priority levels; each is a Redis list of its own. 0 is first.",
+        source="celery #4028",
+        min_length=1,
     )
     queue_order_strategy: Annotated[Literal["round_robin", "sorted", "priority"], Word] = setting(
         "priority", "Order in which a worker asks its queues; priorities hold only with priority.", source=REDIS
     )
     socket_timeout: Seconds = setting(
-        30, "Longest wait for an answer of Redis; a silent broker is noticed after this.", unit="seconds", source=CONFIG, gt=0
+        30,
+        "Longest wait for an answer of Redis; a silent broker is noticed after this. An idle worker waits 1 s in "
+        "BRPOP.",
+        unit="seconds",
+        source="kombu 5.7 transport/redis.py, brpop_timeout; " + CONFIG,
+        ge=2,
     )
     socket_connect_timeout: Seconds = setting(5, "Longest connect to Redis.", unit="seconds", source=CONFIG, gt=0)
     socket_keepalive: Flag = setting(True, "Probe idle connections.", source=CONFIG)
     health_check_interval: Whole = setting(
         10, "PING a connection that was idle this long before it is used.", unit="seconds", source=CONFIG, le=86_400
     )
-    extra_config: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Json] = setting(
-        dict, "Further keys of Celery's configuration, under Celery's names."
-    )
+    extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
     # what runs
     queues: list[Queue] = setting(lambda: [Queue(name="celery")], "The queues there are.", min_length=1)
     routes: list[Route] = setting(list, "Which tasks go to which queue; the first match wins.")
-    workers: list[Worker] = setting(
-        lambda: [Worker(name="default", queues=["celery"])], "Worker groups of a host."
-    )
+    workers: list[Worker] = setting(lambda: [Worker(name="default", queues=["celery"])], "Worker groups of a host.")
     loglevel: LogLevel = setting("INFO", "Log level; INFO costs 15 to 20 % of throughput, measured.")
     stop_timeout: Positive = setting(
         360,
@@ -284,7 +344,7 @@ class Celery(CeleryConfig, Section):
     beat_max_loop_interval: Positive = setting(5, "Longest nap of beat.", unit="seconds", le=3600)
     # flower
     flower_port: Port = setting(5555, "Port of Flower, on the hosts of the inventory group `flower`.")
-    flower_bind: Address = setting("127.0.0.1", "Address of Flower.")
+    flower_bind: BindAddress = setting("127.0.0.1", "Address of Flower.")
     flower_user: UserName = setting("admin", "User of Flower's page.")
     flower_password: Secret | None = setting(None, "Password of Flower's page.", secret=True)
     flower_max_tasks: Positive = setting(10_000, "Tasks that Flower remembers: bounds its memory.", le=1_000_000)

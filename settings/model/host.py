@@ -48,4 +48,6 @@ class Host(Section):
     log_rotate_size: Bytes = setting(
         10 * 1024**2, "A log file is rotated when it reaches this size.", unit="bytes", apply=Apply.DEPLOY
     )
-    log_rotate_keep: Positive = setting(5, "Rotated log files that are kept.", unit="files", apply=Apply.DEPLOY, le=1000)
+    log_rotate_keep: Positive = setting(
+        5, "Rotated log files that are kept.", unit="files", apply=Apply.DEPLOY, le=1000
+    )

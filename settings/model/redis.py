@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
 from settings.describe import Apply, Item, Section, setting
 from settings.types import (
-    Address,
+    AddressOrEmpty,
+    BindAddress,
     BufferLimit,
     Bytes,
     Command,
@@ -22,7 +24,7 @@ from settings.types import (
     Positive,
     SavePoint,
     Secret,
-    Text,
+    TlsProtocols,
     UserName,
     Version,
     Whole,
@@ -57,7 +59,7 @@ class RedisOptions(Item):
     """Options of one instance; upstream's names, so that redis.conf's own documentation holds."""
 
     # network
-    bind: list[Address] = setting(
+    bind: list[BindAddress] = setting(
         lambda: ["127.0.0.1"],
         "Addresses to listen on.",
         source=CONF,
@@ -97,11 +99,12 @@ class RedisOptions(Item):
     tls_auth_clients: Annotated[Literal["yes", "no", "optional"], Word] = setting(
         "yes", "Whether a client must show a certificate.", source=TLS
     )
-    tls_protocols: Text = setting("TLSv1.2 TLSv1.3", "Accepted protocol versions.", source=TLS)
+    tls_protocols: TlsProtocols = setting("TLSv1.2 TLSv1.3", "Accepted protocol versions.", source=TLS)
     # memory
     maxmemory: Bytes = setting(
         256 * 1024**2,
-        "Ceiling of the data set; 0 is no ceiling. At most about half of the memory: an AOF rewrite copies what changes.",
+        "Ceiling of the data set; 0 is no ceiling. At most about half of the memory: an AOF rewrite copies what "
+        "changes.",
         unit="bytes",
         apply=Apply.LIVE,
         source=CONF,
@@ -126,13 +129,22 @@ class RedisOptions(Item):
         "everysec",
         "When the AOF reaches the disk. A power cut loses nothing with always, up to a second with everysec.",
         apply=Apply.LIVE,
-        source="measured over 10 power cuts: always 0 of 33,200, everysec a window of 0.888 s; always costs 30-40 % of throughput",
+        source="measured over 10 power cuts: always 0 of 33,200, everysec a window of 0.888 s; always costs "
+        "30-40 % of throughput",
     )
     no_appendfsync_on_rewrite: Flag = setting(
-        False, "Skip fsync during a rewrite: faster, and a power cut then loses up to 30 s.", apply=Apply.LIVE, source=CONF
+        False,
+        "Skip fsync during a rewrite: faster, and a power cut then loses up to 30 s.",
+        apply=Apply.LIVE,
+        source=CONF,
     )
     auto_aof_rewrite_percentage: Whole = setting(
-        100, "Rewrite the AOF when it has grown by this much; 0 never.", unit="percent", apply=Apply.LIVE, source=CONF, le=10_000
+        100,
+        "Rewrite the AOF when it has grown by this much; 0 never.",
+        unit="percent",
+        apply=Apply.LIVE,
+        source=CONF,
+        le=10_000,
     )
     auto_aof_rewrite_min_size: Bytes = setting(
         64 * 1024**2, "Do not rewrite a smaller AOF.", unit="bytes", apply=Apply.LIVE, source=CONF
@@ -143,10 +155,13 @@ class RedisOptions(Item):
         apply=Apply.LIVE,
         source="measured: 999 of 1000 entries loaded",
     )
-    aof_use_rdb_preamble: Flag = setting(True, "Rewrite the AOF's base as RDB: smaller, loads faster.", apply=Apply.LIVE, source=CONF)
+    aof_use_rdb_preamble: Flag = setting(
+        True, "Rewrite the AOF's base as RDB: smaller, loads faster.", apply=Apply.LIVE, source=CONF
+    )
     save: list[SavePoint] = setting(
         list,
-        'RDB snapshots as "seconds changes"; empty is none, as befits an AOF broker: a failed snapshot stops all writes.',
+        'RDB snapshots as "seconds changes"; empty is none, as befits an AOF broker: a failed snapshot stops all '
+        "writes.",
         apply=Apply.LIVE,
         source="measured: MISCONF after a failed bgsave refuses publishes and ends workers",
     )
@@ -155,7 +170,9 @@ class RedisOptions(Item):
     )
     rdbcompression: Flag = setting(True, "Compress RDB files.", apply=Apply.LIVE, source=CONF)
     # replication
-    replicaof: HostAndPort = setting("", 'Master as "host port"; empty for a master. Sentinel overrules it at run time.', source=CONF)
+    replicaof: HostAndPort = setting(
+        "", 'Master as "host port"; empty for a master. Sentinel overrules it at run time.', source=CONF
+    )
     min_replicas_to_write: Whole = setting(
         0,
         "Refuse writes with fewer replicas: bounds what a partitioned old master can lose.",
@@ -203,10 +220,16 @@ class RedisOptions(Item):
     )
     # the service
     memory_max: Bytes = setting(
-        0, "systemd MemoryMax of the service; 0 is none. Must leave room for copy-on-write.", unit="bytes", apply=Apply.LIVE
+        0,
+        "systemd MemoryMax of the service; 0 is none. Must leave room for copy-on-write.",
+        unit="bytes",
+        apply=Apply.LIVE,
     )
     limit_nofile: Positive = setting(
-        10_032, "Open files of the service: at least maxclients + 32, or Redis lowers maxclients.", source=CONF, le=1_048_576
+        10_032,
+        "Open files of the service: at least maxclients + 32, or Redis lowers maxclients.",
+        source=CONF,
+        le=1_048_576,
     )
 
 
@@ -234,7 +257,9 @@ class AclUser(Item):
     """One user of Redis with the least rights that its role needs."""
 
     name: UserName = setting(..., "Name that clients log in with.", apply=Apply.LIVE)
-    role: AclRole = setting(..., "Which rights: derived from queues, key prefix and Redis version.", apply=Apply.LIVE, source=ACL)
+    role: AclRole = setting(
+        ..., "Which rights: derived from queues, key prefix and Redis version.", apply=Apply.LIVE, source=ACL
+    )
     password: Secret = setting(..., "Its password.", apply=Apply.LIVE, secret=True)
     previous_password: Secret | None = setting(
         None, "A second valid password while a rotation is under way.", apply=Apply.LIVE, secret=True
@@ -260,7 +285,8 @@ class Redis(RedisOptions, Section):
     )
     passwords: dict[Name, Secret] = setting(
         dict,
-        "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter, health and replica; `make secrets` writes them.",
+        "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter, health "
+        "and replica; `make secrets` writes them.",
         apply=Apply.LIVE,
         secret=True,
     )
@@ -271,24 +297,29 @@ class Redis(RedisOptions, Section):
         None, 'The one password where `redis_auth` is "password".', apply=Apply.LIVE, secret=True
     )
     acl_users: list[AclUser] = setting(list, "Users beyond the built-in ones, each with a role.", apply=Apply.LIVE)
-    advertise_address: Annotated[str, Word] = setting(
+    advertise_address: AddressOrEmpty = setting(
         "", "Address that clients reach this host's Redis by; empty takes the inventory's address.", apply=Apply.RESTART
     )
     managed_url: ManagedUrl = setting(
-        "",
+        SecretStr(""),
         "A managed Redis in place of the redis role, as rediss://user:password@host:port/db.",
         apply=Apply.RESTART,
         secret=True,
     )
-    managed_ca_file: PathOrEmpty = setting("", "Authority of a managed Redis, on the worker hosts.", apply=Apply.RESTART)
+    managed_ca_file: PathOrEmpty = setting(
+        "", "Authority of a managed Redis, on the worker hosts.", apply=Apply.RESTART
+    )
     version: Version = setting(
         "7.0",
-        "Oldest Redis that the files are written for: an option that came later is left out. The deploy refuses an older server.",
+        "Oldest Redis that the files are written for: an option that came later is left out. The deploy refuses "
+        "an older server.",
         apply=Apply.DEPLOY,
         source="measured on 6.2.5, 7.0.15 and 8.0.2",
     )
     server_binary: Command = setting("redis-server", "The server's program.", apply=Apply.RESTART)
-    cli_binary: Command = setting("redis-cli", "The client's program, with which the roles ask and tell.", apply=Apply.DEPLOY)
+    cli_binary: Command = setting(
+        "redis-cli", "The client's program, with which the roles ask and tell.", apply=Apply.DEPLOY
+    )
     user: UserName = setting("redis", "System user of the service.", apply=Apply.DEPLOY)
     group: UserName = setting("redis", "System group of the service.", apply=Apply.DEPLOY)
     start_timeout: Positive = setting(
@@ -314,7 +345,13 @@ class Redis(RedisOptions, Section):
     @property
     def unmanaged(self) -> bool:
         """Whether the redis role runs the servers."""
-        return not self.managed_url
+        return not self.managed_url.get_secret_value()
+
+    @property
+    def managed_address(self) -> str:
+        """Where a managed Redis is, without the password; empty where the redis role runs the servers."""
+        parts = urlsplit(self.managed_url.get_secret_value())
+        return f"{parts.hostname}:{parts.port or 6379}{parts.path}" if parts.hostname else ""
 
 
 __all__ = ["AclUser", "Redis", "RedisInstance", "RedisOptions"]

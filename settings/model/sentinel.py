@@ -18,9 +18,16 @@ class Sentinel(Section):
     enabled: Flag = setting(False, "Workers find the broker through Sentinel.", source=SOURCE)
     master_name: Name = setting("broker", "Name under which Sentinel knows the broker.", source=SOURCE)
     port: Port = setting(26379, "TCP port of a Sentinel.", source=SOURCE)
-    quorum: Positive = setting(2, "Sentinels that must agree that the master is down.", apply=Apply.LIVE, source=SOURCE, le=99)
+    quorum: Positive = setting(
+        2, "Sentinels that must agree that the master is down.", apply=Apply.LIVE, source=SOURCE, le=99
+    )
     down_after_milliseconds: Positive = setting(
-        5000, "Silence after which the master counts as down.", unit="milliseconds", apply=Apply.LIVE, source=SOURCE, le=3_600_000
+        5000,
+        "Silence after which the master counts as down.",
+        unit="milliseconds",
+        apply=Apply.LIVE,
+        source=SOURCE,
+        le=3_600_000,
     )
     failover_timeout: Positive = setting(
         30_000, "Bound of a failover's phases.", unit="milliseconds", apply=Apply.LIVE, source=SOURCE, le=3_600_000

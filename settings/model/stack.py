@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, ClassVar, Literal
 
 from settings.describe import Apply, Item, Section, setting
-from settings.types import Command, PathOrEmpty, Text, Word
+from settings.types import Command, Day, PathOrEmpty, Text, Word
 
 
 class AcceptedRisk(Item):
@@ -14,9 +13,7 @@ class AcceptedRisk(Item):
 
     id: Text = setting(..., "Id of the rule, from docs/rules.md.", apply=Apply.LIVE)
     reason: Text = setting(..., "Why this deployment lives with it.", apply=Apply.LIVE, min_length=10)
-    until: datetime.date | None = setting(
-        None, "Day after which the rule counts again (YYYY-MM-DD).", apply=Apply.LIVE
-    )
+    until: Day | None = setting(None, "Day after which the rule counts again (YYYY-MM-DD).", apply=Apply.LIVE)
 
 
 class Stack(Section):
@@ -26,14 +23,16 @@ class Stack(Section):
 
     stack_root: PathOrEmpty = setting(
         "",
-        "Directory below which every written path stands: empty on a server, a directory of the user's for a local stack.",
+        "Directory below which every written path stands: empty on a server, a directory of the user's for a "
+        "local stack.",
         apply=Apply.DEPLOY,
     )
     stack_run_dir: PathOrEmpty = setting(
         "",
         "Directory of sockets and pid files; empty means `/run` below `stack_root`.",
         apply=Apply.RESTART,
-        source="unix(7): a socket's path holds at most 107 bytes (103 on macOS), so a deep `stack_root` needs a short one",
+        source="unix(7): a socket's path holds at most 107 bytes (103 on macOS), so a deep `stack_root` needs a "
+        "short one",
     )
     process_manager: Annotated[Literal["systemd", "supervisor"], Word] = setting(
         "systemd",
@@ -43,13 +42,16 @@ class Stack(Section):
     stack_supervisord_binary: Command = setting(
         "supervisord", "Supervisor's program, where it is the process manager.", apply=Apply.DEPLOY
     )
-    stack_image_redis: Text = setting("redis:7-alpine", "Image of Redis, where it runs in a container.", apply=Apply.DEPLOY)
+    stack_image_redis: Text = setting(
+        "redis:7-alpine", "Image of Redis, where it runs in a container.", apply=Apply.DEPLOY
+    )
     stack_image_worker: Text = setting(
         "redis-celery-worker", "Image of the workers, built from images/worker.", apply=Apply.DEPLOY
     )
     stack_logs: Annotated[Literal["journal", "files"], Word] = setting(
         "journal",
-        "Where services log under systemd: the journal, or rotated files below /var/log. Supervisor always writes files.",
+        "Where services log under systemd: the journal, or rotated files below /var/log. Supervisor always "
+        "writes files.",
     )
     accepted_risks: list[AcceptedRisk] = setting(
         list, "Findings of rules that this deployment lives with, by id and reason.", apply=Apply.LIVE

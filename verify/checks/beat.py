@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -29,12 +29,14 @@ MARGIN = 3.0  # seconds for the way through queue and worker
 WAIT = 8.0  # seconds that a first heartbeat is waited for, right after a start
 
 
-def check(target: Target, canaries: Canaries, gates: Sequence[Row]) -> None:
+def check(target: Target, canaries: Canaries, gates: Iterable[Row]) -> None:
     """Judge the heartbeat of an application; no row where nothing sends one."""
     for entry in target.application.entries(TASK):
         queue = entry.queue or target.application.queue_of(TASK)
         needs = [*gates, *([canaries.rows[queue]] if queue in canaries.rows else [])]
-        target.board.judge(HEARTBEAT, entry.name, partial(_heartbeat, target, entry), needs=needs)
+        target.board.judge(
+            HEARTBEAT, entry.name, partial(_heartbeat, target, entry), needs=needs, explained_by=target.servers
+        )
 
 
 def overdue(entry: BeatEntry, last: float, now: float) -> float:

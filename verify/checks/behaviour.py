@@ -19,19 +19,17 @@ from verify.words import plural
 
 RETRY = Promise(
     "behaviour.retry",
-    "a failing task is retried after the delays it asks for",
+    "a task is retried after the delays it asks for",
     ("celery_visibility_timeout",),
     "asked and measured delays",
 )
-EXPIRED = Promise(
-    "behaviour.expired", "a task that expired before it was taken is not run", ("celery_beat_schedule",), "its end"
-)
+EXPIRED = Promise("behaviour.expired", "a task that expired is not run", ("celery_beat_schedule",), "its end")
 RESULT_EXPIRY = Promise(
     "behaviour.result-expiry", "a result expires when the settings say", ("celery_result_expires",), "time to live"
 )
 IDEMPOTENT = Promise(
     "behaviour.idempotent",
-    "a task that is delivered twice writes once",
+    "a task delivered twice writes once",
     ("celery_task_acks_late",),
     "deliveries and writes",
 )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from settings.fleet import Fleet
+from settings.fleet import Fleet, HostSettings
 from settings.problem import Problem
 from verify.board import Board
 from verify.evidence import Evidence, HostEvidence, Service
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept, unchecked
 from verify.words import Words, plural
 
-FILES = Promise("host.files", "all files are as the settings render them", ("*",), "files compared")
-SERVICE = Promise("host.service", "the process manager keeps it running", ("process_manager",), "its state")
+FILES = Promise("host.files", "files are as the settings render them", ("*",), "files compared")
+SERVICE = Promise("host.service", "its manager keeps it running", ("process_manager",), "its state")
 RISK = Promise("settings.risk", "a risk that the inventory accepts", ("accepted_risks",), "the reason")
 PROMISES = (FILES, SERVICE, RISK)
 
@@ -27,10 +27,9 @@ def check(board: Board, fleet: Fleet, evidence: Evidence | None, words: Words) -
         if not set(GROUPS) & set(host.raw.groups):
             continue
         found = evidence.hosts.get(host.name) if evidence else None
-        if found is None:
-            reason = NO_EVIDENCE if evidence is None else "not checked: the evidence has nothing of this host"
+        if evidence is None or found is None or not (found.files or found.services):
             for promise in (FILES, SERVICE):
-                board.add(Row(promise, host.name, unchecked(reason)))
+                board.add(Row(promise, host.name, unchecked(_reason(evidence))))
             continue
         board.add(Row(FILES, host.name, _files(found, words)))
         for service in found.services:
@@ -38,6 +37,26 @@ def check(board: Board, fleet: Fleet, evidence: Evidence | None, words: Words) -
             board.add(Row(SERVICE, f"{service.name} on {host.name}", _service(service, look, words)))
         if not found.services:
             board.add(Row(SERVICE, host.name, unchecked("not checked: the evidence names no service of this host")))
+            continue
+        known = {plain(service.name) for service in found.services}
+        for name in due(host):
+            if name not in known:
+                missing = Service(name=name, state="missing", detail="its manager does not know it")
+                board.add(Row(SERVICE, f"{name} on {host.name}", _service(missing, words.service(host, name), words)))
+
+
+def plain(name: str) -> str:
+    """Return a service's name as supervisor has it: celery-worker@fast-1.service is celery-worker-fast-1."""
+    return name.removesuffix(".service").replace("@", "-")
+
+
+def due(host: HostSettings) -> list[str]:
+    """Return the services that the settings put on a host."""
+    names = [f"redis-{instance.name}" for instance in host.instances]
+    names += [
+        f"celery-worker-{worker.name}-{number}" for worker in host.workers for number in range(1, worker.processes + 1)
+    ]
+    return names + [f"celery-{group}" for group in ("beat", "flower") if group in host.raw.groups]
 
 
 def risks(board: Board, findings: Iterable[Problem]) -> None:
@@ -45,6 +64,15 @@ def risks(board: Board, findings: Iterable[Problem]) -> None:
     for finding in findings:
         if finding.accepted:
             board.add(Row(RISK, finding.rule, Outcome(Status.ACCEPTED, f"{finding.message}: {finding.accepted}")))
+
+
+def _reason(evidence: Evidence | None) -> str:
+    if evidence is None:
+        return NO_EVIDENCE
+    if evidence.missing:
+        return evidence.missing
+    why = "the evidence has nothing of this host" if evidence.complete else "the play could not examine this host"
+    return f"not checked: {why}"
 
 
 def _files(found: HostEvidence, words: Words) -> Outcome:

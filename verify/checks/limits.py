@@ -6,24 +6,24 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from verify.answer import Answer
 from verify.checks.queues import Canaries
 from verify.checks.stage import Stage, consumers, of_group
 from verify.context import PATIENCE
 from verify.inspection import Inspection
 from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
-from verify.results import Answer
 from verify.threads import until
 from verify.words import plural, seconds
 
 SOFT_LIMIT = Promise(
     "behaviour.soft-limit",
-    "a task is told of its soft limit and cleans up",
+    "a soft limit is told, and the task cleans up",
     ("celery_task_soft_time_limit",),
     "when it was told",
 )
 HARD_LIMIT = Promise(
     "behaviour.hard-limit",
-    "a task that overruns its hard limit is killed",
+    "a task that overruns its limit is killed",
     ("celery_task_time_limit",),
     "how late, and time to a new child",
 )
@@ -32,10 +32,10 @@ REPLACED = Promise(
 )
 PROMISES = (SOFT_LIMIT, HARD_LIMIT, REPLACED)
 
-SOFT, HARD = 0.2, 0.4  # seconds
+SOFT, HARD = 0.2, 0.3  # seconds
 OVERRUN = 5.0  # seconds that the probes take without a limit
 LATE = 3.0  # seconds that a limit may come late on a busy host
-GLANCE = 1.0  # seconds that a new child is waited for where nobody allowed a restart
+GLANCE = 0.7  # seconds that a new child is waited for where nobody allowed a restart
 # A pool that misses the end of a child looks again every 5 s (celery 5.7, concurrency/asynpool.py, timers; measured:
 # 12 of 15 replaced within 0.3 s, the others after up to 4.7 s).
 SWEEP = 5.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlsplit
 
-from kombu.exceptions import OperationalError
-
 from verify.board import Board
 from verify.checks.redis_server import ANSWERS, CONFIG
 from verify.context import Target
@@ -24,7 +22,7 @@ PROMISES = (REACHED,)
 def check(target: Target) -> Row:
     """Judge whether a managed Redis answers; its configuration is its owner's."""
     host = target.application.host
-    name = urlsplit(host.redis.managed_url).hostname or "managed"
+    name = urlsplit(host.redis.managed_url.get_secret_value()).hostname or "managed"
     row = target.board.judge(ANSWERS, name, partial(_answers, target, name))
     target.board.add(
         Row(CONFIG, name, unchecked("redis_managed_url: its configuration, rights and files are its owner's"))
@@ -58,10 +56,3 @@ def no_transport(board: Board, application: Application, error: ModuleNotFoundEr
             ),
         )
     )
-
-
-def lost(target: Target, error: OperationalError) -> None:
-    """Say that the broker went away while it was being asked."""
-    words = target.words
-    hint = Hint(f"the broker was lost: {' '.join(str(error).split())}", "the rows of Redis above", words.make("verify"))
-    target.board.judge(REACHED, target.application.name, partial(broken, "lost", hint))

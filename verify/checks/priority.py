@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from verify.answer import Answer
 from verify.checks.queues import Canaries, backlog
 from verify.checks.stage import Stage, consumers
 from verify.context import PATIENCE
 from verify.expected import ExpectedWorker
 from verify.inspection import Inspection
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept, unchecked
-from verify.results import Answer
 from verify.threads import until
 from verify.words import plural
 
@@ -22,7 +22,7 @@ ORDER = Promise(
 )
 PROMISES = (ORDER,)
 
-BLOCK = 0.25  # seconds that a slot is held while the tasks are published
+BLOCK = 0.15  # seconds that a slot is held while the tasks are published
 WORK = 0.03  # seconds of each task: ten times the resolution of their ends
 MOST_SLOTS = 32  # more are not blocked: the order is the same
 TRIES = 2  # other tasks may take a slot between block and publish
@@ -59,13 +59,18 @@ def _order(stage: Stage, workers: tuple[ExpectedWorker, ...]) -> Outcome:
         for answer in urgent + patient:
             if not answer.ok:
                 return stage.unanswered(answer)
-        wrong = sum(late.elapsed + late.sent > early.elapsed + early.sent for late in urgent for early in patient)
+        wrong = crossed(urgent, patient)
         figure = f"{plural(len(urgent), 'urgent task')} first, {wrong} of {len(urgent) * len(patient)} pairs in the wrong order"
         # Several slots take tasks at the same moment: there the ends of neighbours may cross.
         if wrong <= (len(urgent) * len(patient) / 4 if slots > 1 else 0):
             return kept(f"{plural(len(urgent), 'urgent task')} first, of {len(urgent + patient)}")
     look = "the transport options that the workers run with, and their prefetch"
     return broken(figure, Hint(figure, look, stage.target.words.make("deploy") + ", or restart the workers"))
+
+
+def crossed(urgent: list[Answer], patient: list[Answer]) -> int:
+    """Return in how many pairs the urgent task ended after the patient one."""
+    return sum((one.ended or 0) > (other.ended or 0) for one in urgent for other in patient)
 
 
 def _run(stage: Stage, workers: tuple[ExpectedWorker, ...], slots: int) -> tuple[list[Answer], list[Answer]]:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from verify.answer import Answer
 from verify.checks.workers import release
 from verify.context import PATIENCE, Target, open_gates
 from verify.expected import PROBES, ExpectedWorker
 from verify.inspection import Inspection
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept, unchecked
-from verify.results import Answer
 from verify.threads import together
 from verify.words import plural, seconds
 
 CANARY = Promise(
     "queues.canary",
-    "a task put on it runs and its result comes back",
+    "a task runs and its result comes back",
     ("celery_queues", "celery_workers"),
     "round trip and backlog",
 )
@@ -40,7 +40,7 @@ class Canaries:
 
 
 def check(
-    target: Target, found: Inspection, alive: dict[str, Row], gates: Sequence[Row], explained_by: Iterable[Row]
+    target: Target, found: Inspection, alive: dict[str, Row], gates: Iterable[Row], explained_by: Iterable[Row]
 ) -> Canaries:
     """Send canaries to every queue at once and judge what comes back.
 
@@ -77,7 +77,7 @@ def backlog(target: Target, name: str) -> int:
     """Return the messages of all priorities that wait in a queue.
 
     Raises:
-        kombu.exceptions.OperationalError: if the broker cannot be reached.
+        redis.RedisError: if the broker cannot be reached.
     """
     with target.client.connection_or_acquire() as connection:
         return int(connection.default_channel._size(name))
@@ -89,7 +89,7 @@ def _round_trip(
     units = ", ".join(worker.node for worker in workers) or "no worker of the settings"
     consumers = [node for node in found.alive if name in found.queues.get(node, ())]
     remote = target.application.settings.worker_enable_remote_control
-    if remote and not consumers:
+    if remote and not consumers and not found.error:
         waiting = backlog(target, name)
         look = (
             target.words.service(workers[0].host, f"celery-worker-{workers[0].unit}") if workers else "celery_workers"

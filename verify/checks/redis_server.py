@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator
 from functools import partial
 
-from settings.rules.redis import COPY_ON_WRITE
+from verify.checks.redis_state import CLIENTS, DURABLE, MEMORY, POLICY, clients, durable, memory, policy
 from verify.compare import differences
-from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
-from verify.server import Server, ping, silence
-from verify.words import plural, seconds, size
+from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept
+from verify.server import Reply, Server, ping, silence
+from verify.words import plural, seconds
 
 ANSWERS = Promise("redis.answers", "answers a PING", ("redis_port", "redis_bind"), "time of a PING")
-CONFIG = Promise(
-    "redis.config", "runs with the settings: CONFIG GET tells what they say", ("redis_*",), "settings compared"
-)
-DURABLE = Promise(
-    "redis.persistence",
-    "keeps its data as the settings say, without an error",
-    ("redis_appendonly", "redis_save"),
-    "state of AOF and snapshots",
-)
-POLICY = Promise(
-    "redis.eviction", "evicts as the settings say, a broker never", ("redis_maxmemory_policy",), "policy and evictions"
-)
-MEMORY = Promise("redis.memory", "has room in its memory", ("redis_maxmemory", "host_memory"), "used of the ceiling")
-CLIENTS = Promise("redis.clients", "turned no client away", ("redis_maxclients",), "clients and refusals")
-PROMISES = (ANSWERS, CONFIG, DURABLE, POLICY, MEMORY, CLIENTS)
-
-FULL = 0.8  # of maxmemory: from here on a burst may meet refused writes
+CONFIG = Promise("redis.config", "CONFIG GET tells what the settings say", ("redis_*",), "settings compared")
+STEADY = Promise("redis.steady", "answers to the end of the questions", ("redis_maxmemory",), "time of the last PING")
+PROMISES = (ANSWERS, CONFIG, DURABLE, POLICY, MEMORY, CLIENTS, STEADY)
 
 
 def answers(server: Server) -> Row:
@@ -36,14 +23,54 @@ def answers(server: Server) -> Row:
     return server.board.judge(ANSWERS, server.name, partial(_answers, server))
 
 
-def check(server: Server, needs: Sequence[Row]) -> None:
-    """Judge configuration and state of an instance."""
-    judge = partial(server.board.judge, needs=needs)
-    server.board.judge_each(CONFIG, server.name, partial(_config, server), needs=needs)
-    judge(DURABLE, server.name, partial(_durable, server))
-    judge(POLICY, server.name, partial(_policy, server))
-    judge(MEMORY, server.name, partial(_memory, server))
-    judge(CLIENTS, server.name, partial(_clients, server))
+def check(server: Server, needs: Iterable[Row], explained_by: Iterable[Row]) -> Row:
+    """Judge configuration and state of an instance; return the row of its memory, which explains refused writes."""
+    each = partial(server.board.judge_each, needs=needs, explained_by=explained_by)
+    judge = partial(server.board.judge, needs=needs, explained_by=explained_by)
+    each(CONFIG, server.name, partial(_config, server))
+    judge(DURABLE, server.name, partial(durable, server))
+    judge(POLICY, server.name, partial(policy, server))
+    judge(CLIENTS, server.name, partial(clients, server))
+    return judge(MEMORY, server.name, partial(memory, server))
+
+
+class Steady:
+    """Whether a Redis that answered at first still does: what explains that questions fail in the middle of a run."""
+
+    def __init__(self, server: Server, answered: Row) -> None:
+        """Remember whom to ask."""
+        self._server, self._answered = server, answered
+        self._lock = threading.Lock()
+        self._broken: Row | None = None
+
+    def known(self) -> list[Row]:
+        """Return the failed row where a silence was told already; nothing is asked."""
+        return [self._broken] if self._broken else []
+
+    def rows(self) -> list[Row]:
+        """Return the failed row where it went silent, else nothing. A silence is told once."""
+        with self._lock:
+            if self._broken is None and self._answered.status is Status.PASSED:
+                reply = ping(self._server.client({}))
+                if not reply.answered:
+                    self._broken = self._server.board.judge(
+                        STEADY, self._server.name, partial(_steady, self._server, reply)
+                    )
+            return [self._broken] if self._broken else []
+
+    def end(self) -> None:
+        """Judge it for the last time."""
+        if not self.rows():
+            judge = partial(self._server.board.judge, STEADY, self._server.name, needs=[self._answered])
+            judge(lambda: _steady(self._server, ping(self._server.client({}))))
+
+
+def _steady(server: Server, reply: Reply) -> Outcome:
+    if reply.answered:
+        return kept(seconds(reply.seconds))
+    look = server.words.service(server.host, f"redis-{server.instance.name}")
+    what = f"it answered at first, and then not any more: {silence(reply)}"
+    return broken("silent", Hint(what, look, server.words.make("verify")))
 
 
 def _answers(server: Server) -> Outcome:
@@ -72,100 +99,3 @@ def _config(server: Server) -> Iterator[tuple[str, Outcome]]:
             server.words.make("plan") + ", then " + server.words.make("deploy"),
         )
         yield f"{difference.option} of {server.name}", broken(difference.found, hint)
-
-
-def _durable(server: Server) -> Outcome:
-    info, instance = server.info, server.instance
-    faults = []
-    if bool(info.get("aof_enabled")) != instance.appendonly:
-        faults.append(
-            f"AOF is {'on' if info.get('aof_enabled') else 'off'}, and redis_appendonly says {str(instance.appendonly).lower()}"
-        )
-    if info.get("loading"):
-        faults.append("it is loading")
-    if instance.appendonly:
-        faults += [
-            f"{key} is {info[key]}"
-            for key in ("aof_last_write_status", "aof_last_bgrewrite_status")
-            if info.get(key, "ok") != "ok"
-        ]
-    if instance.save and info.get("rdb_last_bgsave_status", "ok") != "ok":
-        faults.append(f"rdb_last_bgsave_status is {info['rdb_last_bgsave_status']}")
-    if faults:
-        look = f"space and rights of its directory, and its log: {server.words.service(server.host, f'redis-{instance.name}')}"
-        return broken(
-            "not safe",
-            Hint("; ".join(faults), look, server.words.make("deploy") + ", or " + server.cli("BGREWRITEAOF")),
-        )
-    if not instance.appendonly and not instance.save:
-        return unchecked("redis_appendonly is false and redis_save is empty: it promises to keep nothing")
-    parts = [f"AOF {instance.appendfsync}"] if instance.appendonly else []
-    parts += [f"snapshots {', '.join(instance.save)}"] if instance.save else []
-    return kept("; ".join(parts))
-
-
-def _policy(server: Server) -> Outcome:
-    due, running = server.instance.maxmemory_policy, str(server.info.get("maxmemory_policy"))
-    evicted = int(server.info.get("evicted_keys", 0))
-    if running != due:
-        return broken(
-            running,
-            Hint(
-                f"maxmemory-policy is {running}, and redis_maxmemory_policy says {due}",
-                "who changed it with CONFIG SET",
-                server.words.make("deploy"),
-            ),
-        )
-    if evicted and due == "noeviction":
-        look = "which queues, bindings or results are missing, and since when the policy is noeviction"
-        return broken(
-            plural(evicted, "key"),
-            Hint(
-                f"{plural(evicted, 'key')} evicted since the start",
-                look,
-                f"once that is settled: {server.cli('CONFIG RESETSTAT')}",
-            ),
-        )
-    return kept(f"{running}, {evicted} evicted")
-
-
-def _memory(server: Server) -> Outcome:
-    info, host = server.info, server.host
-    used, ceiling = int(info["used_memory"]), int(info.get("maxmemory", 0))
-    figure = f"{size(used)} of {size(ceiling)}" if ceiling else f"{size(used)}, no ceiling"
-    fix = "raise redis_maxmemory and host_memory, then " + server.words.make("deploy")
-    if ceiling and server.instance.maxmemory_policy == "noeviction" and used > FULL * ceiling:
-        return broken(
-            figure,
-            Hint(
-                f"{used / ceiling:.0%} of maxmemory is used, and above {FULL:.0%} a burst meets refused writes",
-                "which queue grows: the rows of the queues tell their backlog",
-                fix,
-            ),
-        )
-    if host.host.memory and used * COPY_ON_WRITE > host.host.memory:
-        return broken(
-            figure,
-            Hint(
-                f"an AOF rewrite may need {size(used * COPY_ON_WRITE)}, and host_memory is {size(host.host.memory)}",
-                "what else runs on the host",
-                fix,
-            ),
-        )
-    return kept(figure)
-
-
-def _clients(server: Server) -> Outcome:
-    refused, connected = int(server.info.get("rejected_connections", 0)), int(server.info.get("connected_clients", 0))
-    figure = f"{connected} of {server.info.get('maxclients', server.instance.maxclients)}, {refused} refused"
-    if not refused:
-        return kept(figure)
-    look = f"who opens so many: {server.cli('CLIENT LIST')}"
-    return broken(
-        figure,
-        Hint(
-            f"{plural(refused, 'connection')} refused since the start",
-            look,
-            f"raise redis_maxclients, {server.words.make('deploy')}, then {server.cli('CONFIG RESETSTAT')}",
-        ),
-    )

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from uuid import uuid4
 
+from verify.answer import Answer
 from verify.checks import limits
 from verify.checks.queues import Canaries
 from verify.checks.stage import Stage, consumers, of_group
@@ -14,25 +15,26 @@ from verify.context import PATIENCE
 from verify.expected import ExpectedWorker
 from verify.inspection import Inspection
 from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
-from verify.results import Answer
+from verify.results import EXPIRES
 from verify.threads import together, until
 from verify.words import plural, seconds
 
 CRASH = Promise(
     "restart.crash",
-    "a task whose pool child was killed runs again",
+    "a task whose child was killed runs again",
     ("celery_task_acks_late", "celery_task_reject_on_worker_lost", "celery_task_retry_on_worker_lost"),
     "time to the second run",
 )
 WARM = Promise(
     "restart.warm",
-    "a worker restarts without losing or doubling a task",
+    "a warm restart loses and doubles no task",
     ("celery_stop_timeout", "celery_restart_delay", "process_manager"),
     "tasks, and time until it consumes again",
 )
 PROMISES = (CRASH, WARM)
 
-PACE = 0.05  # seconds between two tasks of the trickle
+PACE, SLOW_PACE = 0.05, 0.5  # seconds between two tasks of the trickle, the second after MANY of them
+MANY = 200
 AFTER = 20  # tasks that are sent once the worker is back
 START = 30.0  # seconds that a start may take, on top of the stop
 CRASHED = 20.0  # seconds until a crashed task has run again: retry delay and new child
@@ -66,23 +68,23 @@ def _crash(stage: Stage) -> Outcome:
 class Trickle:
     """Sends ledger tasks at a slow pace, from a thread, until it is stopped."""
 
-    def __init__(self, stage: Stage) -> None:
-        """Start to send."""
+    def __init__(self, stage: Stage, expires: float) -> None:
+        """Start to send tasks that live so many seconds."""
         self.sent: dict[str, Answer] = {}
         self.error = ""
-        self._stage = stage
+        self._stage, self._expires = stage, expires
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.wait(PACE):
+        answers, queue = self._stage.target.answers, self._stage.queue
+        # A stop may take minutes: what piles up until then has to be worked off in seconds.
+        while not self._stop.wait(PACE if len(self.sent) < MANY else SLOW_PACE):
             entry = f"verify-{uuid4()}"
             try:
-                self.sent[entry] = self._stage.target.answers.send(
-                    "probe.ledger", self._stage.queue, {"entry_id": entry}
-                )
-            except Exception as error:  # a refused publish is a finding
+                self.sent[entry] = answers.send("probe.ledger", queue, {"entry_id": entry}, expires=self._expires)
+            except Exception as error:  # a refused publish is a finding, whatever its type
                 self.error = f"{type(error).__name__}: {error}"
                 return
 
@@ -97,11 +99,11 @@ def _warm(stage: Stage, found: Inspection, workers: tuple[ExpectedWorker, ...]) 
         return unchecked("its workers do not answer remote control, which stops them")
     worker, target = workers[0], stage.target
     before = target.ask_nodes("stats", [worker.node]).get(worker.node, found.stats[worker.node])["pid"]
-    trickle = Trickle(stage)
+    limit = worker.host.celery.stop_timeout + worker.host.celery.restart_delay + START
+    trickle = Trickle(stage, expires=limit + EXPIRES)
     until(lambda: len(trickle.sent) >= AFTER, PACE * AFTER * 4)
     started = time.monotonic()
     target.client.control.shutdown(destination=[worker.node])
-    limit = worker.host.celery.stop_timeout + worker.host.celery.restart_delay + START
     back = until(partial(_consumes, stage, worker, before), limit, pause=0.1)
     took = time.monotonic() - started
     already = len(trickle.sent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,17 +13,15 @@ from settings.acl import required_users, users
 from verify.clients import login
 from verify.compare import Rights, rights, rules_and_hashes
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept, unchecked
-from verify.server import Server, ping
+from verify.server import Reply, Server, ping, silence
 from verify.words import plural, seconds
 
 ANONYMOUS = Promise("security.anonymous", "refuses a client without a password", ("redis_auth",), "the refusal")
 WRONG = Promise("security.wrong-password", "refuses a wrong password", ("redis_auth", "redis_passwords"), "the refusal")
-LOGIN = Promise(
-    "security.login", "lets in the user with the password of the settings", ("redis_passwords",), "time of a PING"
-)
+LOGIN = Promise("security.login", "lets the user in with its password", ("redis_passwords",), "time of a PING")
 RIGHTS = Promise(
     "security.rights",
-    "gives each user the rights of the settings",
+    "gives its users the rights of the settings",
     ("redis_passwords", "redis_acl_users", "celery_queues"),
     "users compared",
 )
@@ -32,10 +30,10 @@ PROMISES = (ANONYMOUS, WRONG, LOGIN, RIGHTS)
 NO_AUTH = "redis_auth is none: everybody who reaches it may do everything"
 
 
-def check(server: Server, answers: Row) -> dict[str, Row]:
+def check(server: Server, needs: Iterable[Row], explained_by: Iterable[Row]) -> dict[str, Row]:
     """Judge an instance; return user → the row that tells whether it may log in."""
     board, host = server.board, server.host
-    judge = partial(board.judge, needs=(answers,))
+    judge = partial(board.judge, needs=needs, explained_by=explained_by)
     if host.redis.auth == "none":
         judge(ANONYMOUS, server.name, lambda: unchecked(NO_AUTH))
         return {}
@@ -50,14 +48,15 @@ def check(server: Server, answers: Row) -> dict[str, Row]:
         if user in host.redis.passwords
     }
     admin = [logins["admin"]] if "admin" in logins else []
-    board.judge_each(RIGHTS, server.name, partial(_rights, server, logins), needs=[answers, *admin])
+    ask = partial(_rights, server, logins)
+    board.judge_each(RIGHTS, server.name, ask, needs=[*needs, *admin], explained_by=explained_by)
     return logins
 
 
 def _anonymous(server: Server) -> Outcome:
     reply = ping(server.client({}))
-    if reply.answered and not reply.admitted:
-        return kept(reply.error)
+    if not reply.admitted:
+        return _refused(server, reply)
     return broken(
         "let in",
         Hint(
@@ -68,11 +67,18 @@ def _anonymous(server: Server) -> Outcome:
     )
 
 
+def _refused(server: Server, reply: Reply) -> Outcome:
+    """Tell a refusal, which is due, from silence, which proves nothing."""
+    if reply.answered:
+        return kept(reply.error)
+    return broken("silent", Hint(silence(reply), server.cli("PING"), server.words.make("verify")))
+
+
 def _wrong_password(server: Server) -> Outcome:
     user = {"username": "worker"} if server.host.redis.auth == "acl" else {}
     reply = ping(server.client({**user, "password": secrets.token_hex(16)}))
-    if reply.answered and not reply.admitted:
-        return kept(reply.error)
+    if not reply.admitted:
+        return _refused(server, reply)
     return broken(
         "let in",
         Hint(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from verify.answer import Answer
 from verify.checks.queues import Canaries
 from verify.context import Target
 from verify.expected import ExpectedWorker
 from verify.inspection import Inspection
 from verify.model import Hint, Outcome, Promise, Row, Status, broken
-from verify.results import Answer
 from verify.words import seconds as shown
 
 
@@ -22,20 +22,18 @@ class Stage:
     target: Target
     queue: str
     workers: tuple[ExpectedWorker, ...]
-    needs: tuple[Row, ...]
+    canary: Row  # of the queue
+    gates: Iterable[Row] = ()  # what else every behaviour needs
     explained_by: Iterable[Row] = ()  # rows whose failure would explain a failure here
 
     def judge(self, promise: Promise, ask: Callable[[], Outcome], subject: str = "") -> Row:
         """Ask for a promise on this queue."""
-        return self.target.board.judge(
-            promise, subject or self.queue, ask, needs=self.needs, explained_by=self.explained_by
-        )
+        needs = [self.canary, *self.gates]
+        return self.target.board.judge(promise, subject or self.queue, ask, needs=needs, explained_by=self.explained_by)
 
     def elsewhere(self, queue: str, canary: Row) -> Stage:
         """Return the stage of another queue of the application."""
-        return replace(
-            self, queue=queue, workers=self.target.application.queues[queue], needs=(canary, *self.needs[1:])
-        )
+        return replace(self, queue=queue, workers=self.target.application.queues[queue], canary=canary)
 
     def ask(self, task: str, kwargs: dict[str, Any], *, seconds: float, **options: Any) -> Answer:
         """Send a probe to the queue and wait for it."""
@@ -54,7 +52,7 @@ class Stage:
         return broken("no answer", Hint(found, log, f"{self.target.words.make('verify')}, when it is quieter"))
 
 
-def stage(target: Target, canaries: Canaries, gates: Sequence[Row], explained_by: Iterable[Row]) -> Stage:
+def stage(target: Target, canaries: Canaries, gates: Iterable[Row], explained_by: Iterable[Row]) -> Stage:
     """Choose the queue for what has to be tried once: the default queue, or the first that works.
 
     Args:
@@ -67,7 +65,7 @@ def stage(target: Target, canaries: Canaries, gates: Sequence[Row], explained_by
     names = sorted(application.queues, key=lambda name: name != application.settings.task_default_queue)
     working = [name for name in names if canaries.rows[name].status is Status.PASSED]
     name = (working or names)[0]
-    return Stage(target, name, application.queues[name], (canaries.rows[name], *gates), explained_by)
+    return Stage(target, name, application.queues[name], canaries.rows[name], gates, explained_by)
 
 
 def of_group(main: Stage, canaries: Canaries, group: tuple[ExpectedWorker, ...]) -> Stage | None:

@@ -15,7 +15,7 @@ LIMITS = Promise(
 )
 CHILDREN = Promise(
     "workers.children",
-    "replaces a pool child after as many tasks as the settings say",
+    "replaces a child after so many tasks",
     ("celery_worker_max_tasks_per_child", "celery_workers"),
     "tasks",
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from verify.checks.worker_limits import CHILDREN, LIMITS, children, limits
+from verify.checks.worker_state import CONFIG, POOL, PREFETCH, QUEUES, config, pool, prefetch, queues
 from verify.context import Target, open_gates
 from verify.expected import ExpectedWorker
 from verify.inspection import REPLY, Inspection, answering, inspect
@@ -15,20 +16,9 @@ from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
 from verify.words import plural, seconds
 
 ALIVE = Promise("workers.alive", "answers over remote control", ("celery_workers",), "the process it answered from")
-QUEUES = Promise("workers.queues", "consumes exactly its queues", ("celery_workers",), "the queues")
-POOL = Promise(
-    "workers.pool", "runs the pool and the concurrency of the settings", ("celery_workers",), "pool and slots"
-)
-PREFETCH = Promise(
-    "workers.prefetch",
-    "reserves as many messages as the settings say",
-    ("celery_worker_prefetch_multiplier", "celery_workers"),
-    "messages",
-)
-CONFIG = Promise("workers.config", "runs with the configuration of the settings", ("celery_*",), "settings compared")
 RELEASE = Promise(
     "workers.release",
-    "runs the release that the settings describe",
+    "runs the release of the settings",
     ("celery_source", "celery_requirements"),
     "release",
 )
@@ -37,11 +27,8 @@ STRANGERS = Promise(
 )
 PROMISES = (ALIVE, QUEUES, POOL, PREFETCH, LIMITS, CHILDREN, CONFIG, RELEASE, STRANGERS)
 
-MASKED = "********"  # Celery hides what looks like a secret
-IMPLEMENTATIONS = {"thread": "threads"}  # Celery's module → the name of the pool
 
-
-def check(target: Target, gates: Sequence[Row]) -> tuple[Inspection, dict[str, Row]]:
+def check(target: Target, gates: Iterable[Row]) -> tuple[Inspection, dict[str, Row]]:
     """Judge every worker; return what they said, and node → the row that tells whether it lives."""
     application, board = target.application, target.board
     found = Inspection()
@@ -55,23 +42,25 @@ def check(target: Target, gates: Sequence[Row]) -> tuple[Inspection, dict[str, R
             if remote
             else lambda: unchecked("celery_worker_enable_remote_control is false")
         )
-        row = alive[worker.node] = board.judge(ALIVE, worker.node, ask, needs=gates)
-        judge = partial(board.judge, needs=(row,))
-        judge(QUEUES, worker.node, partial(_queues, target, worker, found))
-        judge(POOL, worker.node, partial(_pool, target, worker, found))
-        judge(PREFETCH, worker.node, partial(_prefetch, target, worker, found))
+        row = alive[worker.node] = board.judge(ALIVE, worker.node, ask, needs=gates, explained_by=target.servers)
+        judge = partial(board.judge, needs=(row,), explained_by=target.servers)
+        judge(QUEUES, worker.node, partial(queues, target, worker, found))
+        judge(POOL, worker.node, partial(pool, target, worker, found))
+        judge(PREFETCH, worker.node, partial(prefetch, target, worker, found))
         if worker.pool == "prefork":
             judge(LIMITS, worker.node, partial(limits, target, worker, found))
             judge(CHILDREN, worker.node, partial(children, target, worker, found))
-        judge(CONFIG, worker.node, partial(_config, target, worker, found))
+        judge(CONFIG, worker.node, partial(config, target, worker, found))
     return found, alive
 
 
-def strangers(target: Target, gates: Sequence[Row]) -> list[Row]:
+def strangers(target: Target, gates: Iterable[Row]) -> list[Row]:
     """Judge whether workers answer that the settings do not name, or two by one name."""
     if not target.application.workers:
         return []
-    return [target.board.judge(STRANGERS, target.application.name, partial(_strangers, target), needs=gates)]
+    ask = partial(_strangers, target)
+    name = target.application.name
+    return [target.board.judge(STRANGERS, name, ask, needs=gates, explained_by=target.servers)]
 
 
 def release(target: Target, worker: ExpectedWorker, seen: dict[str, Any], needs: Sequence[Row]) -> None:
@@ -103,97 +92,9 @@ def _alive(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome
     return broken(
         "no answer",
         Hint(
-            f"it did not answer within {seconds(REPLY)}",
+            found.error or f"it did not answer within {seconds(REPLY)}",
             f"its log: {look}",
             target.words.make("deploy") + ", which starts what shall run",
-        ),
-    )
-
-
-def _queues(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
-    consumed, due = sorted(found.queues.get(worker.node, [])), sorted(worker.queues)
-    if consumed == due:
-        return kept(", ".join(due))
-    return broken(
-        ", ".join(consumed) or "none",
-        Hint(
-            f"it consumes {consumed or 'nothing'}, and {due} are due",
-            "whether somebody used `celery control add_consumer` or cancel_consumer",
-            target.words.make("deploy") + ", or restart the worker",
-        ),
-    )
-
-
-def _pool(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
-    stats = found.stats[worker.node]
-    pool = stats["pool"]
-    module = str(pool.get("implementation", "")).split(":", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1]
-    # The children of a prefork pool are counted: it tells its first size even after `control pool_grow`.
-    children = pool.get("processes") if worker.pool == "prefork" else None
-    name, slots = (
-        IMPLEMENTATIONS.get(module, module),
-        len(children) if children is not None else pool.get("max-concurrency"),
-    )
-    scaler = stats.get("autoscaler")
-    if worker.autoscale:
-        running: tuple[Any, ...] = (name, (scaler or {}).get("max"), (scaler or {}).get("min"))
-        due: tuple[Any, ...] = (worker.pool, *worker.autoscale)
-        figure = f"{name}, {running[2]} to {running[1]}"
-    else:
-        running, due = (name, slots), (worker.pool, worker.slots)
-        figure = f"{name}, {plural(int(slots or 0), 'slot')}"
-    if running == due and bool(scaler) == bool(worker.autoscale):
-        return kept(figure)
-    return broken(
-        figure,
-        Hint(
-            f"{running} runs, and {due} is due",
-            "whether somebody used `celery control pool_grow` or autoscale",
-            target.words.make("deploy") + ", or restart the worker",
-        ),
-    )
-
-
-def _prefetch(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
-    stats = found.stats[worker.node]
-    count = stats.get("prefetch_count")
-    top = worker.slots * worker.prefetch_multiplier
-    low = worker.autoscale[1] * worker.prefetch_multiplier if worker.autoscale else top
-    # A message with an ETA does not count against the slots: the worker raises its prefetch by one for each.
-    waiting = 0
-    if isinstance(count, int) and count > top > 0:
-        waiting = len(target.ask_nodes("scheduled", [worker.node]).get(worker.node) or [])
-    if isinstance(count, int) and low <= count <= top + waiting:
-        return kept(plural(count, "message") if count else "without bound")
-    return broken(
-        str(count),
-        Hint(
-            f"{count} are reserved, and {top} are due ({worker.slots} x {worker.prefetch_multiplier})",
-            "whether the worker lost its broker: it reserves less until what ran then has ended",
-            "restart the worker if it stays",
-        ),
-    )
-
-
-def _same(running: Any, due: Any) -> bool:
-    if isinstance(running, int | float) and isinstance(due, int | float):
-        return float(running) == float(due)
-    return bool(running == due) or (due in (0, None) and running in (0, None))
-
-
-def _config(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome:
-    running = found.config.get(worker.node)
-    if not isinstance(running, dict) or "error" in running:
-        return unchecked("it did not tell its configuration")
-    compared = {key: due for key, due in worker.config.items() if running.get(key) != MASKED}
-    differing = [key for key, due in compared.items() if not _same(running.get(key), due)]
-    if not differing:
-        return kept(f"{plural(len(compared), 'setting')} as written")
-    shown = "; ".join(f"{key} is {running.get(key)!r} and not {compared[key]!r}" for key in differing[:5])
-    return broken(
-        f"{plural(len(differing), 'setting')} differ",
-        Hint(
-            shown, "whether it was restarted since the deploy", target.words.make("deploy") + ", or restart the worker"
         ),
     )
 

@@ -13,11 +13,11 @@ from verify.model import Hint, Outcome, Promise, Row, broken, kept
 from verify.results import EXPIRES
 from verify.words import seconds
 
-CHAIN = Promise("behaviour.chain", "a chain hands each result on to the next task", ("redis_acl_users",), "duration")
+CHAIN = Promise("behaviour.chain", "a chain hands each result on", ("redis_acl_users",), "duration")
 GROUP = Promise("behaviour.group", "a group runs all its tasks", ("redis_acl_users",), "duration")
 CHORD = Promise(
     "behaviour.chord",
-    "a chord runs its body once, after its header",
+    "a chord runs its body after its header",
     ("redis_acl_users", "celery_result_instance"),
     "duration",
 )

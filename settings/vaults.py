@@ -1,0 +1,79 @@
+"""Vaults: the passwords that open them, and the files that none of these opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from settings.places import short
+from settings.problem import Problem
+from settings.yaml_files import VAULT, File, files
+
+FIX = "name the file with the vault's password in ANSIBLE_VAULT_PASSWORD_FILE"
+
+
+def encrypted_files(source: Path) -> list[File]:
+    """Return the files of an inventory that are encrypted as a whole."""
+    found = []
+    for file in files(source):
+        try:
+            with file.path.open("rb") as content:
+                if content.read(len(VAULT)) == VAULT.encode():
+                    found.append(file)
+        except OSError:
+            continue
+    return found
+
+
+def load_secrets(loader: Any, password_file: str | None) -> tuple[list[Any], list[Problem]]:
+    """Return the secrets of all vault passwords that are configured, and what is wrong with them."""
+    from ansible.cli import CLI
+    from ansible.errors import AnsibleError
+
+    password_files = [password_file] if password_file else []
+    try:
+        secrets = CLI.setup_vault_secrets(
+            loader, vault_ids=[], vault_password_files=password_files, auto_prompt=False, initialize_context=False
+        )
+    except AnsibleError:
+        message = "the file with the vault's password is missing, empty or unreadable"
+        fix = "correct ANSIBLE_VAULT_PASSWORD_FILE, or vault_password_file in ansible.cfg"
+        return [], [Problem(rule="vault", where=password_file or "", message=message, fix=fix)]
+    loader.set_vault_secrets(secrets)
+    return list(secrets), []
+
+
+def opened(encrypted: list[File], secrets: list[Any]) -> tuple[dict[Path, str], list[Problem]]:
+    """Decrypt whole files; return their texts, and a problem for each that does not open."""
+    from ansible.errors import AnsibleError
+    from ansible.parsing.vault import VaultLib
+
+    texts: dict[Path, str] = {}
+    problems = []
+    for file in encrypted:
+        try:
+            texts[file.path] = VaultLib(secrets).decrypt(file.path.read_bytes()).decode()
+        except (AnsibleError, UnicodeDecodeError):
+            said = "no given password opens it, or it is damaged" if secrets else "no vault password is given"
+            message = f"the file is encrypted, and {said}"
+            problems.append(Problem(rule="vault", where=short(file.path, 1), message=message, fix=FIX))
+    return texts, problems
+
+
+@contextmanager
+def secrets_in_use(secrets: list[Any]) -> Iterator[None]:
+    """Let inline `!vault` values open while this lasts; Ansible has one set of secrets per process."""
+    from ansible.parsing.vault import VaultSecretsContext
+
+    current = VaultSecretsContext.current(optional=True)
+    if current is None:
+        VaultSecretsContext.initialize(VaultSecretsContext(secrets))
+        current = VaultSecretsContext.current()
+    before = current.secrets
+    current.secrets = secrets
+    try:
+        yield
+    finally:
+        current.secrets = before
