@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator
+from uuid import uuid4
 
 import redis
 from celery import Celery  # type: ignore[import-untyped]
@@ -55,7 +56,8 @@ def application(clone: Clone, user: str) -> Celery:
 
 def publish(clone: Clone, queue: str, beginning: str, count: int) -> list[str]:
     """Queue tasks that each write themselves into the ledger; return their entries."""
-    entries = [f"{beginning}-{number:04d}" for number in range(count)]
+    run = uuid4().hex[:8]
+    entries = [f"{beginning}-{run}-{number:04d}" for number in range(count)]
     with application(clone, "producer") as app:
         for entry in entries:
             app.send_task("probe.ledger", kwargs={"entry_id": entry}, queue=queue)

@@ -19,7 +19,7 @@ from verify.words import plural
 
 RETRY = Promise(
     "behaviour.retry",
-    "a task is retried after the delays it asks for",
+    "a retry comes after the delay it asks for",
     ("celery_visibility_timeout",),
     "asked and measured delays",
 )
