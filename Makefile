@@ -81,7 +81,7 @@ lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of genera
 generate: $(VENV)/.dev ## write docs/settings.md, docs/rules.md and the roles' defaults from settings/
 	@python -m settings generate
 
-benchmark: $(VENV)/.dev ## measure the figures of docs/performance.md
+benchmark: $(VENV)/.dev ## measure how long staging takes, against an empty play and for 100 hosts
 	@python -m benchmarks
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
