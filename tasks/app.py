@@ -10,7 +10,7 @@ without a deployment calls `app.config_from_object({...})` first.
 
 from __future__ import annotations
 
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 
 from tasks.configuration import DeployedLoader
 

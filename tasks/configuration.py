@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from celery.exceptions import ImproperlyConfigured  # type: ignore[import-untyped]
-from celery.loaders.app import AppLoader  # type: ignore[import-untyped]
-from celery.utils.imports import NotAPackage  # type: ignore[import-untyped]
+from celery.exceptions import ImproperlyConfigured
+from celery.loaders.app import AppLoader
+from celery.utils.imports import NotAPackage
 from click import ClickException
 
 CONFIG_VARIABLE = "CELERY_CONFIG_MODULE"

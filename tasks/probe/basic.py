@@ -19,7 +19,7 @@ def add(x: float, y: float) -> float:
 
 
 @probe("echo")
-def echo(payload: Any) -> Any:  # noqa: ANN401 - any JSON value, returned as it came
+def echo(payload: Any) -> Any:
     """Return the payload, any JSON value, unchanged."""
     return payload
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from celery import shared_task  # type: ignore[import-untyped]
+from celery import shared_task
 
 
 class Request(Protocol):

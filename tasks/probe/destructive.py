@@ -14,9 +14,9 @@ import signal
 import time
 from typing import Any
 
-from billiard import current_process  # type: ignore[import-untyped]
-from billiard.compat import mem_rss  # type: ignore[import-untyped]
-from celery.exceptions import SoftTimeLimitExceeded  # type: ignore[import-untyped]
+from billiard import current_process
+from billiard.compat import mem_rss
+from celery.exceptions import SoftTimeLimitExceeded
 
 from tasks.probe.bounds import HOUR, within
 from tasks.probe.declare import BoundTask, probe, redelivered

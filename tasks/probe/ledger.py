@@ -35,7 +35,7 @@ ON CONFLICT (entry_id) DO UPDATE SET attempts = attempts + 1, last_at = :now
 
 
 @probe("ledger")
-def ledger(entry_id: str, payload: Any = None) -> dict[str, Any]:  # noqa: ANN401 - any JSON value, kept as it came
+def ledger(entry_id: str, payload: Any = None) -> dict[str, Any]:
     """Write an entry to the sqlite file at $PROBE_LEDGER, once; a repetition only counts itself.
 
     Args:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded  # type: ignore[import-untyped]
+from celery.exceptions import SoftTimeLimitExceeded
 
 from tasks.probe.bounds import HOUR, within
 from tasks.probe.declare import probe

@@ -54,7 +54,7 @@ def retry(
     if done >= failures:
         return {"attempts": _attempts(self.request, None, None)}
     longest = backoff(done, base, cap)
-    delay = random.uniform(0, longest) if jitter else longest
+    delay = random.uniform(0, longest) if jitter else longest  # noqa: S311 - spreads load, hides nothing
     raise self.retry(
         exc=ProbeError(f"failure {done + 1} of {failures}, as asked"),
         countdown=delay,

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from celery import Celery  # type: ignore[import-untyped]
-from celery.exceptions import ImproperlyConfigured  # type: ignore[import-untyped]
+from celery import Celery
+from celery.exceptions import ImproperlyConfigured
 
 from tasks.configuration import DeployedLoader
 
@@ -77,9 +77,7 @@ def test_a_worker_imports_the_probes_and_what_celeryconfig_adds(
 
 
 def test_a_missing_configuration_is_refused_in_one_sentence(deployed: Celery) -> None:
-    with pytest.raises(
-        ImproperlyConfigured, match=r"CELERY_CONFIG_MODULE is not set: set it to celeryconfig"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=r"CELERY_CONFIG_MODULE is not set: set it to celeryconfig"):
         read(deployed)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,9 +36,7 @@ def test_echo_returns_any_json_value_unchanged(run: Run, payload: object) -> Non
     assert run("echo", payload) == payload
 
 
-def test_sleep_holds_its_slot_for_the_time_asked_and_reports_start_and_end(
-    run: Run, naps: list[float]
-) -> None:
+def test_sleep_holds_its_slot_for_the_time_asked_and_reports_start_and_end(run: Run, naps: list[float]) -> None:
     answer = run("sleep", 3)
     assert naps == [3]
     assert answer["started_at"] <= answer["finished_at"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 
 from tasks.probe.beat import HEARTBEAT_ID
 
@@ -19,9 +19,7 @@ def test_heartbeat_is_read_with_nothing_but_its_fixed_id(app: Celery, run: Run) 
     assert (stored.state, stored.info) == ("HEARTBEAT", beat)
 
 
-def test_the_last_heartbeat_replaces_the_one_before(
-    app: Celery, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_heartbeat_replaces_the_one_before(app: Celery, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for now in (1.0, 2.0):
         monkeypatch.setattr("tasks.probe.beat.time.time", lambda now=now: now)
         run("heartbeat")

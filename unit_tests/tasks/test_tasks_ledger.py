@@ -66,9 +66,7 @@ def test_without_a_ledger_the_error_names_the_variable_to_set(run: Run) -> None:
         run("ledger", "a")
 
 
-def test_an_unwritable_ledger_is_named_with_the_fix(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwritable_ledger_is_named_with_the_fix(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBE_LEDGER", str(tmp_path / "missing" / "ledger.db"))
     with pytest.raises(RuntimeError, match=r"missing/ledger\.db cannot be written .*set PROBE_LEDGER"):
         run("ledger", "a")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from billiard import current_process  # type: ignore[import-untyped]
-from celery import Celery  # type: ignore[import-untyped]
-from celery.exceptions import SoftTimeLimitExceeded  # type: ignore[import-untyped]
+from billiard import current_process
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 
 Run = Callable[..., Any]
 STATM = Path("/proc/self/statm")
@@ -82,9 +82,7 @@ def test_work_that_no_limit_stops_says_so(run: Run, temporary: Path, naps: list[
     assert naps == [30]
 
 
-def test_hard_limit_ignores_every_soft_limit_until_its_time_is_up(
-    app: Celery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hard_limit_ignores_every_soft_limit_until_its_time_is_up(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.0, 1.0, 2.0, 6.0, 6.0])
     asked: list[float] = []
 
@@ -104,9 +102,7 @@ def test_a_redelivered_overrun_ends_at_once(deliver: Run, naps: list[float]) -> 
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="only Linux tells the resident size of a moment")
-def test_memory_hog_really_holds_the_memory_and_gives_it_back(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_hog_really_holds_the_memory_and_gives_it_back(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[float] = []
     monkeypatch.setattr("time.sleep", lambda _seconds: held.append(resident()))
     before = resident()

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 
 
 @pytest.fixture
 def stored(app: Celery, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """Return the (state, meta) pairs that reach the result backend, in order."""
     pairs: list[tuple[str, Any]] = []
-    monkeypatch.setattr(
-        app.backend, "store_result", lambda _id, meta, state, **_more: pairs.append((state, meta))
-    )
+    monkeypatch.setattr(app.backend, "store_result", lambda _id, meta, state, **_more: pairs.append((state, meta)))
     return pairs
 
 
@@ -54,8 +52,6 @@ def test_work_beyond_the_limits_is_refused_before_it_starts(
     assert naps == []
 
 
-def test_called_as_a_function_it_reports_nowhere(
-    app: Celery, stored: list[tuple[str, Any]], naps: list[float]
-) -> None:
+def test_called_as_a_function_it_reports_nowhere(app: Celery, stored: list[tuple[str, Any]], naps: list[float]) -> None:
     assert app.tasks["probe.long"].run(1, 0)["total"] == 1
     assert stored == []

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from celery import Celery, Task  # type: ignore[import-untyped]
-from celery.signals import task_prerun  # type: ignore[import-untyped]
+from celery import Celery, Task
+from celery.signals import task_prerun
 from hypothesis import given
 from hypothesis import strategies as st
 
