@@ -16,9 +16,9 @@ from settings.names import is_ours, nearest
 from settings.places import Place, Places, origin_of, place_of, short
 from settings.problem import InventoryRefused, Problem
 from settings.raw import RawHost, Variable
-from settings.structure import group_problems, stray_variables
+from settings.structure import group_problems, ini_line, stray_variables
 from settings.vaults import FIX as VAULT_FIX
-from settings.vaults import encrypted_files, load_secrets, opened, secrets_in_use
+from settings.vaults import came_from_vault, encrypted_files, is_inline, load_secrets, opened, secrets_in_use
 from settings.yaml_check import syntax_problems, text_problems
 from settings.yaml_files import YAML, is_script
 
@@ -49,7 +49,7 @@ def _variable(name: str, raw: Any, templated: Mapping[str, Any]) -> Variable:
 
 
 def _said(name: str, raw: Any, error: Exception) -> str:
-    if _is_encrypted(raw) or "vault" in _one_line(error).lower():
+    if is_inline(raw) or "vault" in _one_line(error).lower():
         return "it is encrypted, and no given vault password opens it"
     said = _one_line(error)
     if said.startswith("Recursive loop"):
@@ -67,25 +67,11 @@ def _literals(raw: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
     elif isinstance(raw, list):
         for index, entry in enumerate(raw):
             yield from _literals(entry, (*path, index))
-    elif isinstance(raw, str) and not _is_encrypted(raw) and not _from_vault(raw):
+    elif isinstance(raw, str) and not came_from_vault(raw):
         clear = re.sub(r"\{\{.*?\}\}", "", str(raw), flags=re.DOTALL)
         # of a URL only the password is a secret; it may stand in clear between templates
         if re.search(r"://[^/@:]*:[^@]+@", clear) if "://" in raw else clear and clear == raw:
             yield path
-
-
-def _is_encrypted(value: Any) -> bool:
-    from ansible.parsing.vault import EncryptedString
-
-    return isinstance(value, EncryptedString)
-
-
-def _from_vault(*tagged: Any) -> bool:
-    try:
-        from ansible._internal._datatag._tags import SourceWasEncrypted, VaultedValue
-    except ImportError:  # a private API that moved
-        return False
-    return any(SourceWasEncrypted.is_tagged_on(value) or VaultedValue.is_tagged_on(value) for value in tagged)
 
 
 def _vaulted(raw: Any) -> Iterator[str]:
@@ -97,13 +83,11 @@ def _vaulted(raw: Any) -> Iterator[str]:
     elif isinstance(raw, list | tuple):
         for value in raw:
             yield from _vaulted(value)
-    elif _is_encrypted(raw):
+    elif came_from_vault(raw):
         try:
             yield str(raw)
         except Exception:  # what does not open is reported where it is used
             return
-    elif isinstance(raw, str) and _from_vault(raw):
-        yield str(raw)
 
 
 def _walk(value: Any) -> None:
@@ -174,9 +158,21 @@ def read_inventory(
                 fatal.extend(text_problems(file, texts[file.path]))
         if fatal:
             raise InventoryRefused([*fatal, *others])
-        with secrets_in_use(secrets):
-            hosts, unread = _read(source, loader, prefixes, limit, said)
-    return hosts, [*others, *unread]
+        try:
+            with secrets_in_use(secrets):
+                hosts, unread = _read(source, loader, prefixes, limit, said)
+        except InventoryRefused as refused:
+            raise InventoryRefused(_together(others, refused.problems)) from None
+    return hosts, _together(others, unread)
+
+
+def _together(ours: Iterable[Problem], unread: Iterable[Problem]) -> list[Problem]:
+    """Join problems; that Ansible cannot read a file is no news where we said why."""
+    told = {problem.where.rsplit(":", 1)[0] for problem in ours}
+    return [
+        *ours,
+        *(one for one in unread if one.rule != "inventory-unread" or one.where.rsplit(":", 1)[0] not in told),
+    ]
 
 
 Said = list[tuple[str, BaseException | None]]
@@ -202,7 +198,9 @@ def _read(
         variables = VariableManager(loader=loader, inventory=inventory)
         return read_hosts(HostVars(inventory, variables, loader), groups, prefixes), problems
     except AnsibleError as error:
-        raise InventoryRefused(list(_unparsed(source, said)) or [_ansible_problem(source, error)]) from None
+        empty = source.is_dir() and "Completely failed to parse" in _one_line(error)
+        problem = _no_hosts(source) if empty else _ansible_problem(source, error)
+        raise InventoryRefused(list(_unparsed(source, said)) or [problem]) from None
 
 
 @contextmanager
@@ -247,8 +245,8 @@ def _unparsed_file(path: Path, failures: Mapping[str, BaseException]) -> Problem
     if is_script(path):
         message, fix = "this inventory script fails, or prints no inventory", f"run {short(path)} --list, and mend it"
         return Problem(rule="inventory-unread", where=short(path), message=message, fix=fix)
-    plugin = "yaml" if path.suffix in YAML else "ini"
-    line = next((found[1] for found in [_origin(failures.get(plugin))] if found and found[0] == str(path)), 0)
+    found = _origin(failures.get("yaml")) if path.suffix in YAML else None
+    line = found[1] if found and found[0] == str(path) else ini_line(path) if path.suffix not in YAML else 0
     # the plugins' own words may quote the line, and the line may hold a password
     message = "Ansible cannot read this file as an inventory"
     fix = "write hosts and groups, as inventories/local/hosts.yml does, or move the file out of the inventory's folder"

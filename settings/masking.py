@@ -14,6 +14,7 @@ from settings.describe import described
 from settings.names import KNOWN
 from settings.problem import Problem
 from settings.raw import RawHost
+from settings.vaults import came_from_vault
 
 MASK = "********"
 LONGEST_SHOWN = 80
@@ -76,7 +77,7 @@ def is_secret_part(variable: str, path: Path) -> bool:
 
 def shown(variable: str, path: Path, value: Any) -> str:
     """Write a value for a message: masked, shortened, on one line."""
-    if is_secret_part(variable, path) or _is_vaulted(value) or isinstance(value, SecretStr):
+    if is_secret_part(variable, path) or came_from_vault(value) or isinstance(value, SecretStr):
         return MASK
     if isinstance(value, Mapping):
         return f"a mapping of {len(value)}"
@@ -90,14 +91,6 @@ def shown(variable: str, path: Path, value: Any) -> str:
         text = "a number of thousands of digits"
     text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
-
-
-def _is_vaulted(value: Any) -> bool:
-    try:
-        from ansible._internal._datatag._tags import SourceWasEncrypted, VaultedValue
-    except ImportError:  # a private API that moved: texts from vaults are masked by `veil` all the same
-        return False
-    return any(tag.is_tagged_on(value) for tag in (SourceWasEncrypted, VaultedValue))
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -8,14 +8,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from settings.describe import Section, described
-from settings.masking import models_in, shown
+from settings.masking import MASK, models_in, shown
 from settings.model import Redis
 from settings.model.redis import RedisOptions
 from settings.names import nearest
 from settings.problem import Problem
 from settings.raw import RawHost
 from settings.types import human_bytes
+from settings.vaults import came_from_vault
 
+MISSING = object()
 # What pydantic calls an error: what is due, and what to do.
 _WORDS = {
     "list_type": ("a list is due here", "write one entry per line, after a dash"),
@@ -49,7 +51,7 @@ def section_problems(section: type[Section], error: ValidationError, host: RawHo
         name, path = section.variable(str(loc[0])), loc[1:]
         variable = host.variables.get(name)
         value = variable.value if variable else None
-        if section is Redis and loc[0] == "instances" and _is_option(path) and not _has(value, path):
+        if section is Redis and loc[0] == "instances" and _is_option(path) and _at(value, path) is MISSING:
             continue  # inherited, and told where it was written: at redis_<option>
         rule, message, fix = _words(item, section)
         suffix = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
@@ -57,7 +59,11 @@ def section_problems(section: type[Section], error: ValidationError, host: RawHo
             Problem(
                 rule=rule,
                 variable=name + suffix,
-                value="" if item["type"] == "missing" else shown(name, path, item["input"]),
+                value=""
+                if item["type"] == "missing"
+                else MASK
+                if came_from_vault(_at(value, path))
+                else shown(name, path, item["input"]),
                 where=host.place(name, *path),
                 message=message,
                 fix=fix,
@@ -72,13 +78,14 @@ def _is_option(path: tuple[str | int, ...]) -> bool:
     return any(step in RedisOptions.model_fields for step in path[1:2])
 
 
-def _has(value: Any, path: tuple[str | int, ...]) -> bool:
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    """Return `value[path]`, still tagged by Ansible; MISSING where there is nothing."""
     for step in path:
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            return False
-    return True
+            return MISSING
+    return value
 
 
 def _words(error: Mapping[str, Any], section: type[Section]) -> tuple[str, str, str]:

@@ -53,8 +53,9 @@ def place_in(value: Any, path: tuple[str | int, ...]) -> Place:
     best = ""
     for step in path:
         try:
-            key = next(key for key in value if key == step) if isinstance(value, Mapping) else None
-            value = value[step]
+            # pydantic has every key as text, YAML may have read a number
+            key = next(key for key in value if str(key) == str(step)) if isinstance(value, Mapping) else None
+            value = value[step if key is None else key]
         except (KeyError, IndexError, TypeError, StopIteration):
             break
         best = place_of(key, value) or best

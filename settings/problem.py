@@ -98,8 +98,19 @@ def merge_hosts(problems: Iterable[Problem]) -> list[Problem]:
     ]
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems as a person works through them: file by file, line by line; what has no place comes last."""
+
+    def place(problem: Problem) -> tuple[bool, str, int]:
+        path, _, line = problem.where.rpartition(":")
+        return (not problem.where, path or line, int(line) if path and line.isdigit() else 0)
+
+    return sorted(problems, key=place)
+
+
 def report(problems: Sequence[Problem]) -> str:
     """Return all problems and a closing line that counts them."""
+    problems = in_order(problems)
     found = errors(problems)
     warnings = [problem for problem in problems if problem.severity is Severity.WARNING and not problem.accepted]
     accepted = [problem for problem in problems if problem.accepted]

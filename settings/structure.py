@@ -11,7 +11,7 @@ from settings.fleet import GROUPS
 from settings.names import nearest
 from settings.places import short
 from settings.problem import Problem
-from settings.yaml_files import DEEPEST, YAML, Holds, compose, entity, files, line_of, pairs, variable_folders
+from settings.yaml_files import DEEPEST, YAML, Holds, documents, entity, files, line_of, pairs, variable_folders
 
 PARTS = ("hosts", "vars", "children")
 NULL = "tag:yaml.org,2002:null"
@@ -22,8 +22,7 @@ def group_problems(source: Path) -> Iterator[Problem]:
     for file in files(source):
         if file.holds is not Holds.GROUPS:
             continue
-        text = file.path.read_text(encoding="utf-8")
-        for document in compose(text)[:1]:
+        for document in documents(file.path)[:1]:
             if any(key.value == "plugin" for key, _ in pairs(document)):
                 continue  # the configuration of a dynamic inventory
             for name, group in pairs(document):
@@ -81,6 +80,24 @@ def _hosts(path: Path, group: str, node: yaml.Node) -> Iterator[Problem]:
                 "below a host stand its variables, as `name: value` lines",
                 f"write {host.value}: and, if need be, variables below it",
             )
+
+
+def ini_line(path: Path) -> int:
+    """Return the first line of an INI inventory that is neither a group, a host nor name=value; 0 if all are."""
+    kind = "hosts"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    for number, line in enumerate(lines, start=1):
+        words = line.strip().split()
+        if not words or words[0][0] in "#;":
+            continue
+        if words[0].startswith("["):
+            kind = words[0].strip("[]").partition(":")[2] or "hosts"
+        elif (kind == "vars" and "=" not in line) or (kind == "hosts" and any("=" not in word for word in words[1:])):
+            return number
+    return 0
 
 
 def stray_variables(source: Path, hosts: Iterable[str], groups: Iterable[str]) -> Iterator[Problem]:

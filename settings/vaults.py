@@ -4,27 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from settings.places import short
+from settings.places import origin_of, short
 from settings.problem import Problem
 from settings.yaml_files import VAULT, File, files
 
 FIX = "name the file with the vault's password in ANSIBLE_VAULT_PASSWORD_FILE"
 
 
+def came_from_vault(value: Any) -> bool:
+    """Whether a value was encrypted: by itself (`!vault`), or with the whole file that it stands in."""
+    try:
+        from ansible._internal._datatag._tags import VaultedValue
+    except ImportError:  # a private API that moved
+        return is_inline(value)
+    if is_inline(value) or VaultedValue.is_tagged_on(value):
+        return True
+    origin = origin_of(value)  # Ansible tags the container of a whole file, not what is in it
+    return origin is not None and _is_encrypted(Path(origin[0]))
+
+
+def is_inline(value: Any) -> bool:
+    """Whether a value is a `!vault` of its own, opened or not."""
+    from ansible.parsing.vault import EncryptedString
+
+    return isinstance(value, EncryptedString)
+
+
+def _is_encrypted(path: Path) -> bool:
+    try:
+        return _begins_encrypted(path, path.stat().st_mtime_ns)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _begins_encrypted(path: Path, _: int) -> bool:
+    with path.open("rb") as content:
+        return content.read(len(VAULT)) == VAULT.encode()
+
+
 def encrypted_files(source: Path) -> list[File]:
     """Return the files of an inventory that are encrypted as a whole."""
-    found = []
-    for file in files(source):
-        try:
-            with file.path.open("rb") as content:
-                if content.read(len(VAULT)) == VAULT.encode():
-                    found.append(file)
-        except OSError:
-            continue
-    return found
+    return [file for file in files(source) if _is_encrypted(file.path)]
 
 
 def load_secrets(loader: Any, password_file: str | None) -> tuple[list[Any], list[Problem]]:

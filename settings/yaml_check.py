@@ -204,12 +204,19 @@ def _unreadable(path: Path, root: yaml.MappingNode) -> Iterator[Problem]:
             )
         elif isinstance(node, yaml.ScalarNode):
             yield from _unreadable_value(path, node, constructor)
+        elif isinstance(node, yaml.MappingNode) and any(not isinstance(key, yaml.ScalarNode) for key, _ in node.value):
+            yield Problem(
+                rule="yaml-syntax",
+                where=short(path, line_of(node)),
+                message="a value in braces stands where a key is due, as in an unquoted {{ template }}",
+                fix='put quotes around the value: "{{ ... }}"',
+            )
 
 
 def _unreadable_value(
     path: Path, node: yaml.ScalarNode, constructor: yaml.constructor.SafeConstructor
 ) -> Iterator[Problem]:
-    kind = {"int": "number", "float": "number", "timestamp": "date", "binary": "base64"}.get(
+    kind = {"bool": "yes or no", "int": "number", "float": "number", "timestamp": "date", "binary": "base64"}.get(
         node.tag.removeprefix(STANDARD)
     )
     said = ""
@@ -218,7 +225,7 @@ def _unreadable_value(
     elif kind:
         try:
             constructor.construct_object(node)
-        except (ValueError, OverflowError, yaml.YAMLError):
+        except (ArithmeticError, AttributeError, LookupError, ValueError, yaml.YAMLError):
             said = f"YAML reads this as a {kind}, and it is none"
     if said:
         yield Problem(
@@ -276,20 +283,12 @@ def _odd_values(file: File, root: yaml.Node) -> Iterator[Problem]:
 
 
 def _odd_keys(file: File, variable: str, node: yaml.Node) -> Iterator[Problem]:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, _ in node.value:
-        text = isinstance(key, yaml.ScalarNode) and key.tag in (
-            f"{STANDARD}str",
-            f"{STANDARD}merge",
-            f"{STANDARD}value",
-        )
-        if not text:
-            said = key.value if isinstance(key, yaml.ScalarNode) else "this one"
+    for key, _ in pairs(node):
+        if key.tag.removeprefix(STANDARD) not in ("str", "merge", "value"):
             yield Problem(
                 rule="yaml-key",
                 variable=variable,
                 where=short(file.path, line_of(key)),
-                message=f"a key is text, and YAML reads {said} as something else",
+                message=f"a key is text, and YAML reads {key.value} as something else",
                 fix="put quotes around it",
             )

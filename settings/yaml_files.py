@@ -140,25 +140,33 @@ def compose(text: str) -> list[yaml.Node]:
         yaml.YAMLError: where it is no YAML.
     """
     loader = Loader(text)
+    found = []
     try:
-        documents = []
         while loader.check_node():
-            documents.append(loader.get_node())
+            found.append(loader.get_node())
     finally:
         loader.dispose()
-    return [node for node in documents if node is not None]
+    return [node for node in found if node is not None]
 
 
 def key_places(source: Path) -> Iterator[KeyPlace]:
     """Yield every variable and every group of an inventory with its place; files that are no YAML have none."""
     for file in files(source) if source.exists() else []:
-        for document in _documents(file.path, file.path.stat().st_mtime_ns):
+        for document in documents(file.path):
             if file.holds is Holds.GROUPS:
                 for name, value in pairs(document):
                     yield from _group(file.path, name, value)
             else:
                 rank = {"group all": 2}.get(file.scope, 3 if file.scope.startswith("group ") else 5)
                 yield from _keys(file.path, document, file.scope, rank)
+
+
+def documents(path: Path) -> tuple[yaml.Node, ...]:
+    """Return what a file holds; nothing of one that cannot be read."""
+    try:
+        return _documents(path, path.stat().st_mtime_ns)
+    except OSError:
+        return ()
 
 
 @lru_cache(maxsize=512)

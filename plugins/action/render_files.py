@@ -72,7 +72,9 @@ class ActionModule(ActionBase):
         if named:
             return [os.path.join(self._loader.get_basedir(), "roles", str(role), MANIFEST) for role in named]
         if self._task._role is None:
-            raise AnsibleActionFail("render_files stands outside a role: name the roles whose manifests it shall render.")
+            raise AnsibleActionFail(
+                "render_files stands outside a role: name the roles whose manifests it shall render."
+            )
         return [os.path.join(self._task._role._role_path, MANIFEST)]
 
     def _read(self, path: str) -> list[dict[str, Any]]:

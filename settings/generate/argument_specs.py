@@ -82,7 +82,7 @@ def _type(annotation: Any, metadata: Sequence[Any], item: type[BaseModel] | None
     kind = kind_of(plain, attached)
     if get_origin(plain) is Literal:
         yield "type: str"
-        yield f"choices: {flow(list(get_args(plain)))}"
+        yield from _choices([str(choice) for choice in get_args(plain)])
     elif get_origin(plain) is list:
         yield "type: list"
         inner = kind_of(get_args(plain)[0])
@@ -91,3 +91,12 @@ def _type(annotation: Any, metadata: Sequence[Any], item: type[BaseModel] | None
         yield "type: dict"
     else:
         yield f"type: {kind.ansible if kind else 'raw'}"
+
+
+def _choices(words: list[str]) -> Iterator[str]:
+    line = f"choices: {flow(words)}"
+    if len(line) <= WIDTH // 2:
+        yield line
+        return
+    yield "choices:"
+    yield from (f"  - {flow(word)}" for word in words)

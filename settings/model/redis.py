@@ -224,6 +224,7 @@ class RedisOptions(Item):
         "systemd MemoryMax of the service; 0 is none. Must leave room for copy-on-write.",
         unit="bytes",
         apply=Apply.LIVE,
+        source="systemd.resource-control(5)",
     )
     limit_nofile: Positive = setting(
         10_032,

@@ -91,13 +91,20 @@ def _expires(fleet: Fleet) -> Iterator[Violation]:
 
 
 def _timezone(fleet: Fleet) -> Iterator[Violation]:
-    known = zoneinfo.available_timezones()
     for host in fleet.celery_hosts():
         zone = host.celery.timezone
-        if zone not in known:
-            near = difflib.get_close_matches(zone, sorted(known), n=1)
+        if not _is_zone(zone):
+            near = difflib.get_close_matches(zone, sorted(zoneinfo.available_timezones()), n=1)
             fix = f"write {near[0]}" if near else "write UTC or Continent/City"
             yield Violation(host, "celery_timezone", "there is no such time zone", value=zone, fix=fix)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no key at all, a folder of zones
+        return False
+    return True
 
 
 RULES = (

@@ -26,7 +26,9 @@ def _groups(fleet: Fleet) -> Iterator[Violation]:
     hosts = list(fleet)
     if hosts and not any(set(host.raw.groups) & set(GROUPS) for host in hosts):
         message = "no host is in a group that a role looks at: nothing would be deployed"
-        yield Violation(hosts[0], "groups", message, value=", ".join(hosts[0].raw.groups))
+        groups = hosts[0].raw.groups
+        where = hosts[0].raw.places.of_group(groups[-1]) if groups else ""
+        yield Violation(hosts[0], "groups", message, value=", ".join(groups), where=where)
 
 
 def _manager_root(fleet: Fleet) -> Iterator[Violation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from celery import chain, chord, group
@@ -38,25 +38,33 @@ def _task(stage: Stage, name: str, *args: object) -> object:
     )
 
 
-def _ended(stage: Stage, ids: list[str], due: list[object]) -> Outcome:
-    answers = [stage.target.answers.watch(task_id) for task_id in ids]
+def _ended(stage: Stage, last: list[str], due: list[object], steps: Iterable[str] = ()) -> Outcome:
+    """Wait for the last tasks of a workflow.
+
+    Args:
+        stage: where it runs.
+        last: ids of the tasks whose results count.
+        due: their results.
+        steps: ids of the tasks before: one of them may say why the last never came.
+    """
+    before = [stage.target.answers.watch(task_id) for task_id in steps]
+    answers = [stage.target.answers.watch(task_id) for task_id in last]
     stage.target.answers.wait(answers, PATIENCE)
     for answer in answers:
         if not answer.ok:
-            return stage.unanswered(answer)
+            return stage.unanswered(next((step for step in before if step.failure), answer))
     values = [answer.value for answer in answers]
     if values == due:
         return kept(seconds(max(answer.elapsed for answer in answers)))
-    return broken(
-        str(values),
-        Hint(f"{values} came, and {due} is due", "which release the workers run", stage.target.words.make("deploy")),
-    )
+    found = f"{values} came, and {due} is due"
+    return broken(str(values), Hint(found, "which release the workers run", stage.target.words.make("deploy")))
 
 
 def _chain(stage: Stage) -> Outcome:
     """1 + 2, then + 3, then + 4."""
     work = chain(_task(stage, "add", 1, 2), _task(stage, "add", 3), _task(stage, "add", 4), app=stage.target.client)
-    return _ended(stage, [work.apply_async().id], [10])
+    result = work.apply_async()
+    return _ended(stage, [result.id], [10], [result.parent.id, result.parent.parent.id])
 
 
 def _group(stage: Stage) -> Outcome:
@@ -65,7 +73,6 @@ def _group(stage: Stage) -> Outcome:
 
 
 def _chord(stage: Stage) -> Outcome:
-    work = chord(
-        [_task(stage, "add", number, number) for number in NUMBERS], _task(stage, "sum"), app=stage.target.client
-    )
-    return _ended(stage, [work.apply_async().id], [2 * sum(NUMBERS)])
+    header = [_task(stage, "add", number, number) for number in NUMBERS]
+    result = chord(header, _task(stage, "sum"), app=stage.target.client).apply_async()
+    return _ended(stage, [result.id], [2 * sum(NUMBERS)], [step.id for step in result.parent.results])

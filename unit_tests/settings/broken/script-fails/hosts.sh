@@ -1,0 +1,3 @@
+#!/bin/sh
+echo the password is hunter2 >&2
+exit 3
