@@ -16,7 +16,11 @@ RESULT = Path("build/benchmark.json")
 
 def main() -> int:
     """Run every benchmark."""
-    rows = stage.measure()
+    try:
+        rows = stage.measure()
+    except RuntimeError as error:
+        print(f"nothing was measured: {error}", file=sys.stderr)
+        return 1
     table = Table("figure", "value", "bound", "detail", title="make benchmark")
     for row in rows:
         table.add_row(

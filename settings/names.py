@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from settings.describe import Section
 from settings.model import SECTIONS
@@ -31,6 +32,7 @@ def nearest(name: str, candidates: Iterable[str], cutoff: float = NEAR) -> str:
     return by_lower[near[0]] if near else ""
 
 
+@lru_cache(maxsize=4096)
 def meant(name: str) -> str:
     """Return the setting that a name of somebody else's seems to misspell: `redi_maxmemory`, `Redis-Port`."""
     plain = name.lower().replace("-", "_")

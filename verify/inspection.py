@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 # kombu hands on what redis-py raises as it is, a refusal for want of memory, for instance.
 LOST = (OperationalError, redis.RedisError)
 REPLY = 1.5  # seconds that a worker may take to answer
+ASKED = 2  # times that it is asked
 LISTEN = 0.7  # seconds without a further reply after which nobody else is expected
 
 
@@ -36,7 +37,7 @@ class Inspection:
 
 
 def ask(client: Celery, command: str, nodes: Collection[str], **arguments: Any) -> dict[str, Any]:
-    """Ask nodes; return what those that answered said. Ends with the last answer, or `REPLY` seconds without one.
+    """Ask nodes, and once more those that did not answer; return what was said. Ends with the last answer.
 
     Raises:
         kombu.exceptions.OperationalError, redis.RedisError: if the broker cannot be reached or refuses.
@@ -45,15 +46,15 @@ def ask(client: Celery, command: str, nodes: Collection[str], **arguments: Any) 
         return {}
     found: dict[str, Any] = {}
     missing = sorted(nodes)
-    for _ in range(2):  # two workers of one name use up the number of replies that is waited for
+    # Once more: a busy host may need longer, and two workers of one name use up the number of replies waited for.
+    for _ in range(ASKED):
         replies = client.control.broadcast(
             command, arguments=arguments, destination=missing, reply=True, timeout=REPLY, limit=len(missing)
         )
         for reply in replies or []:
             found.update(reply)
-        doubled = len(replies or []) == len(missing)
         missing = [node for node in missing if node not in found]
-        if not missing or not doubled:
+        if not missing:
             break
     return found
 

@@ -23,6 +23,7 @@ from integration_tests.local.processes import Process, processes
 CHECKOUT = Path(__file__).resolve().parents[2]
 ALL = Path("inventories/local/group_vars/all")
 PATIENCE = 240.0  # seconds that one make may take
+CLONES: list[Clone] = []  # those that are there
 # What of this shell reaches the clone: how to reach a package index, and the language. Nothing of a virtual environment.
 PASSED = ("LANG", "LC_ALL", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 PASSED_BEGINNINGS = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_")
@@ -46,7 +47,9 @@ class Run:
 
 def copy_tree(folder: Path) -> None:
     """Copy what git would take: tracked or new, changed or not, and nothing that is ignored."""
-    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=CHECKOUT, capture_output=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=CHECKOUT, capture_output=True, check=True
+    )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if CHECKOUT.joinpath(name).exists():  # not deleted since the last commit
             target = folder / name
@@ -84,7 +87,9 @@ class Clone:
     runs: list[Run] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)  # every password that it ever had
 
-    def run(self, *words: str, expect: int | None = 0, seconds: float = PATIENCE, env: Mapping[str, str] | None = None) -> Run:
+    def run(
+        self, *words: str, expect: int | None = 0, seconds: float = PATIENCE, env: Mapping[str, str] | None = None
+    ) -> Run:
         """Run a command in the clone and keep what it says; fail where its exit code is not the expected one."""
         started = time.monotonic()
         with subprocess.Popen(
@@ -106,7 +111,9 @@ class Clone:
         self.runs.append(done)
         if self.machine_file.exists():
             self.secrets.update(passwords(self.machine))
-        assert expect is None or done.code == expect, f"{' '.join(words)} exited {done.code} and not {expect}:\n{output}"
+        assert expect is None or done.code == expect, (
+            f"{' '.join(words)} exited {done.code} and not {expect}:\n{output}"
+        )
         return done
 
     def make(self, *words: str, expect: int | None = 0, env: Mapping[str, str] | None = None) -> Run:
@@ -174,3 +181,23 @@ def passwords(machine: Mapping[str, Any]) -> Iterator[str]:
     yield from machine["redis_passwords"].values()
     yield from machine.get("redis_previous_passwords", {}).values()
     yield machine["celery_flower_password"]
+
+
+@contextlib.contextmanager
+def cloned(folder: Path, home: Path) -> Iterator[Clone]:
+    """Make a clone; in the end nothing of it may run, and it is deleted."""
+    copy_tree(folder)
+    clone = Clone(folder, clean_environment(home))
+    CLONES.append(clone)
+    try:
+        yield clone
+    finally:
+        if clone.root.exists():
+            clone.make("down", expect=None)
+        left = clone.processes()
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        CLONES.remove(clone)
+        shutil.rmtree(folder, ignore_errors=True)
+        assert not left, f"make down left {left}"

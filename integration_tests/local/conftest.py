@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from integration_tests.local.clone import CHECKOUT, Clone, clean_environment, copy_tree
+from integration_tests.local.clone import CHECKOUT, CLONES, Clone, cloned
 
 ARTIFACTS = CHECKOUT / "build" / "artifacts"
-CLONES: list[Clone] = []
 FAILED = pytest.StashKey[bool]()
 # Longer than a Unix socket's name may be: the sockets then stand elsewhere.
 LONG = "a-folder-with-a-name-that-is-much-longer-than-the-kernel-allows-for-the-path-of-a-unix-socket"
@@ -45,31 +42,17 @@ def keep_evidence(folder: Path) -> None:
     for number, clone in enumerate(CLONES, start=1):
         target = folder / f"{number}-{clone.folder.name[:20]}"
         target.mkdir(parents=True, exist_ok=True)
-        told = (f"$ {' '.join(run.words)}\n{run.output}\nexit {run.code} after {run.seconds:.1f} s\n" for run in clone.runs)
+        told = (
+            f"$ {' '.join(run.words)}\n{run.output}\nexit {run.code} after {run.seconds:.1f} s\n" for run in clone.runs
+        )
         (target / "outputs.log").write_text("\n".join(told))
-        for file in (*clone.root.glob("var/log/*/*"), *clone.folder.glob("build/*/*.json"), *clone.folder.glob("build/*/*.log")):
+        for file in (
+            *clone.root.glob("var/log/*/*"),
+            *clone.folder.glob("build/*/*.json"),
+            *clone.folder.glob("build/*/*.log"),
+        ):
             if file.is_file():
                 shutil.copy(file, target / "-".join(file.relative_to(clone.folder).parts).lstrip("."))
-
-
-@contextmanager
-def cloned(folder: Path, home: Path) -> Iterator[Clone]:
-    """Make a clone; in the end nothing of it may run, and it is deleted."""
-    copy_tree(folder)
-    clone = Clone(folder, clean_environment(home))
-    CLONES.append(clone)
-    try:
-        yield clone
-    finally:
-        if clone.root.exists():
-            clone.make("down", expect=None)
-        left = clone.processes()
-        for process in left:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        CLONES.remove(clone)
-        shutil.rmtree(folder, ignore_errors=True)
-        assert not left, f"make down left {left}"
 
 
 @pytest.fixture(scope="session")

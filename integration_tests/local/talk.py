@@ -77,7 +77,12 @@ def paused(clone: Clone, queue: str) -> Iterator[None]:
         yield
     finally:
         # its connections may have died with a Redis meanwhile
-        wait_until(f"{queue} is consumed again", lambda: tell("add_consumer"), 60, ignoring=(redis.RedisError, OperationalError))
+        wait_until(
+            f"{queue} is consumed again",
+            lambda: tell("add_consumer"),
+            60,
+            ignoring=(redis.RedisError, OperationalError),
+        )
 
 
 def not_once(clone: Clone, entries: Collection[str], seconds: float) -> dict[str, int]:

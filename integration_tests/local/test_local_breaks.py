@@ -42,7 +42,11 @@ def stop_beat(stack: Clone) -> None:
     """Stop it, until its heartbeat is overdue."""
     assert "stopped" in stack.supervisor("stop", "celery-beat")
     client = connect(stack, "verifier")
-    wait_until("the heartbeat is overdue", lambda: time.time() - json.loads(str(client.get(HEARTBEAT)))["result"]["at"] > OVERDUE, 30)
+    wait_until(
+        "the heartbeat is overdue",
+        lambda: time.time() - json.loads(str(client.get(HEARTBEAT)))["result"]["at"] > OVERDUE,
+        30,
+    )
 
 
 def stop_redis(stack: Clone) -> None:
@@ -53,7 +57,11 @@ def stop_redis(stack: Clone) -> None:
 BREAKS: list[tuple[Callable[[Clone], None], Rows, Rows]] = [
     (
         stop_worker,
-        {("host.service", "celery-worker-slow-1 on localhost"), ("workers.alive", "slow-1@localhost"), ("queues.canary", "slow")},
+        {
+            ("host.service", "celery-worker-slow-1 on localhost"),
+            ("workers.alive", "slow-1@localhost"),
+            ("queues.canary", "slow"),
+        },
         {("workers.pool", "slow-1@localhost"), ("behaviour.soft-limit", "slow")},
     ),
     (edit_file, {("host.files", "localhost")}, set()),
@@ -63,13 +71,19 @@ BREAKS: list[tuple[Callable[[Clone], None], Rows, Rows]] = [
     (
         stop_redis,
         {("host.service", "redis-broker on localhost"), ("redis.answers", "broker@localhost")},
-        {("security.anonymous", "broker@localhost"), ("workers.alive", "fast-1@localhost"), ("beat.heartbeat", "heartbeat")},
+        {
+            ("security.anonymous", "broker@localhost"),
+            ("workers.alive", "fast-1@localhost"),
+            ("beat.heartbeat", "heartbeat"),
+        },
     ),
 ]
 
 
 @pytest.mark.parametrize(("damage", "failed", "blocked"), BREAKS, ids=[damage.__name__ for damage, _, _ in BREAKS])
-def test_exactly_the_matching_rows_fail(stack: Clone, damage: Callable[[Clone], None], failed: Rows, blocked: Rows) -> None:
+def test_exactly_the_matching_rows_fail(
+    stack: Clone, damage: Callable[[Clone], None], failed: Rows, blocked: Rows
+) -> None:
     """Rows that cannot be asked are blocked, not failed; after `make deploy` all are kept again."""
     damage(stack)
     rows = stack.verify(expect=2)

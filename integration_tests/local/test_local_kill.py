@@ -29,7 +29,12 @@ def test_killed_process_is_back_within_seconds(stack: Clone, program: str) -> No
         wait_until("Redis answers", lambda: connect(stack).ping(), BACK, ignoring=redis.RedisError)
     with application(stack, "control") as app:
         node = ["fast-1@localhost"]
-        wait_until("the worker consumes", lambda: app.control.inspect(node, timeout=0.5).active_queues(), BACK, ignoring=Exception)
+        wait_until(
+            "the worker consumes",
+            lambda: app.control.inspect(node, timeout=0.5).active_queues(),
+            BACK,
+            ignoring=Exception,
+        )
     print(f"{program}: serves again {time.monotonic() - started:.1f} s after kill -9")
     after = stack.pids()
     assert {name for name in before if before[name] != after.get(name)} == {program}

@@ -87,7 +87,9 @@ def web(port: int, folder: Path) -> Iterator[None]:
 def another_redis(port: int, folder: Path) -> Iterator[None]:
     """Be a Redis of somebody else."""
     config = folder / "redis.conf"
-    config.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\nrequirepass of-somebody-else\nlogfile {folder}/log\n")
+    config.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {folder}\nrequirepass of-somebody-else\nlogfile {folder}/log\n"
+    )
     with subprocess.Popen([os.environ["SCRATCH_REDIS"], str(config)]) as server:
         client = redis.Redis(port=port, password="of-somebody-else")
         wait_until("the other Redis answers", client.ping, 10, ignoring=redis.RedisError)
@@ -132,7 +134,9 @@ def test_no_network(bare: Clone) -> None:
 
 def test_python_too_old(bare: Clone) -> None:
     """Python 3.10 is told apart before anything is made."""
-    old = next(Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python"), None) or next(Path.home().glob(".pyenv/versions/3.10.*/bin/python"), None)
+    old = next(Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python"), None) or next(
+        Path.home().glob(".pyenv/versions/3.10.*/bin/python"), None
+    )
     if not old:
         pytest.skip("no Python older than 3.11 below ~/.pyenv")
     run = bare.make("up", f"PYTHON={old}", expect=2)

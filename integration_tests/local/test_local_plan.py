@@ -20,7 +20,9 @@ def test_live_setting_is_planned_then_applied_without_a_restart(stack: Clone) ->
         entries = publish(stack, "slow", "live", QUEUED)
         plan = stack.make("plan", "ENV=local").output
         assert f"maxmemory: {64 * MEGABYTE} -> {96 * MEGABYTE} (live)" in plan
-        assert re.search(rf"-maxmemory {64 * MEGABYTE}\n\+maxmemory {96 * MEGABYTE}\n", plan), "the file's difference, too"
+        assert re.search(rf"-maxmemory {64 * MEGABYTE}\n\+maxmemory {96 * MEGABYTE}\n", plan), (
+            "the file's difference, too"
+        )
         assert "live: maxmemory; by restart: nothing" in plan
         assert setting(stack, "maxmemory") == str(64 * MEGABYTE)
         assert config.read_bytes() == written

@@ -29,7 +29,9 @@ def test_second_run_changes_nothing(stack: Clone) -> None:
     """No process is restarted, no file is written, and it takes less than 10 s (process_manager: supervisor)."""
     before = stack.pids()
     assert set(before) == {"supervisord", "redis-broker", "celery-worker-fast-1", "celery-worker-slow-1", "celery-beat"}
-    written = {path: path.stat().st_mtime_ns for path in (stack.root / "etc").rglob("*") if "__pycache__" not in path.parts}
+    written = {
+        path: path.stat().st_mtime_ns for path in (stack.root / "etc").rglob("*") if "__pycache__" not in path.parts
+    }
     times = []
     for _ in range(TRIES):
         again = stack.make("up")
@@ -56,7 +58,9 @@ def test_files_with_secrets_are_private(stack: Clone) -> None:
     assert stat.S_IMODE(stack.machine_file.stat().st_mode) == 0o600
     holders = {path: stat.S_IMODE(path.stat().st_mode) for path in _files(stack.folder) if _holds(path, stack.secrets)}
     names = {path.name for path in holders}
-    assert {"machine.yml", "celery.env", "celery-worker-fast-1.conf", "celery-beat.conf"} <= names, "the search finds them"
+    assert {"machine.yml", "celery.env", "celery-worker-fast-1.conf", "celery-beat.conf"} <= names, (
+        "the search finds them"
+    )
     assert {path: oct(mode) for path, mode in holders.items() if mode not in (0o600, 0o640)} == {}
 
 
@@ -72,7 +76,11 @@ def test_no_secret_in_arguments_and_foreign_environments(stack: Clone) -> None:
     everything = processes()
     shown = [process.command for process in everything if any(secret in process.command for secret in stack.secrets)]
     assert shown == []
-    holders = {process.pid: process for process in everything if any(secret in environment(process.pid) for secret in stack.secrets)}
+    holders = {
+        process.pid: process
+        for process in everything
+        if any(secret in environment(process.pid) for secret in stack.secrets)
+    }
     assert holders, "the search finds workers"
     assert [process for process in holders.values() if not (process.of(stack.root) and CELERY in process.command)] == []
 
@@ -86,7 +94,11 @@ def test_nothing_is_written_elsewhere(stack: Clone) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink() and ".venv" not in path.parts and "venv" not in path.parts]
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and ".venv" not in path.parts and "venv" not in path.parts
+    ]
 
 
 def _holds(path: Path, secrets: set[str]) -> bool:

@@ -154,3 +154,13 @@ def items_of(name: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Base
         item = item_of(field)
         if item is not None:
             yield name + field_name, item
+
+
+def linked(text: str) -> str:
+    """Write the addresses in a text as links that are called by their last part."""
+
+    def link(match: re.Match[str]) -> str:
+        address = match[0]
+        return f"[{address.rstrip('/').rsplit('/', 1)[-1].removesuffix('.html')}]({address})"
+
+    return re.sub(r"https?://\S+", link, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from settings.generate.human import linked
 from settings.rules import RULES, TOPICS
 from settings.rules.rule import Rule
 
@@ -28,7 +29,9 @@ def rules_doc() -> str:
     """Return the text of docs/rules.md."""
     parts = [HEAD, f"There are {len(RULES)} rules.\n"]
     for topic in TOPICS:
-        title = (topic.__doc__ or "").strip().split("\n")[0].removeprefix("Rules ").rstrip(".")
+        title = (
+            (topic.__doc__ or "").strip().split("\n")[0].removeprefix("Rules of ").removeprefix("Rules ").rstrip(".")
+        )
         parts.append(f"## {title[0].upper()}{title[1:]}\n")
         parts.extend(_rule(rule) for rule in topic.RULES)
     return "\n".join(parts)
@@ -40,5 +43,5 @@ def _rule(rule: Rule) -> str:
         f"{rule.says} ({rule.severity.value}, {'can be accepted' if rule.acceptable else 'cannot be accepted'})\n\n"
         f"- why: {rule.why}\n"
         f"- fix: {rule.fix}\n"
-        f"- source: {rule.source}\n"
+        f"- source: {linked(rule.source)}\n"
     )

@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from settings.describe import Section, described
-from settings.generate.human import default_of, flow, item_of, items_of, optional, type_name
+from settings.generate.human import default_of, flow, item_of, items_of, linked, optional, type_name
 from settings.model import SECTIONS
 from settings.model.redis import RedisInstance, RedisOptions
 
@@ -65,7 +65,7 @@ def _row(variable: str, field: FieldInfo) -> str:
     link = variable if item_of(field) else ""
     says = field.description or ""
     if about.source:
-        says += f" *Source: {about.source}*"
+        says += f" *Source: {linked(about.source)}*"
     kind = type_name(field.annotation, field.metadata, link=link)
     cells = (f"`{variable}`", kind, _default(field), about.unit, about.apply.value, says)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

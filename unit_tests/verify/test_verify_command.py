@@ -76,6 +76,9 @@ def test_redis_that_does_not_run_fails_one_row_and_blocks_the_others(
     assert not [row for row in rows if row["status"] == "passed"]
     captured = capsys.readouterr()
     assert "nothing listens there" in captured.out
+    assert "secret-of-a-test" not in captured.out + captured.err + "".join(
+        path.read_text() for path in files.values() if path.exists()
+    )
     assert "Traceback" not in captured.out + captured.err
     assert files["junit"].exists()
 

@@ -36,7 +36,7 @@ IDEMPOTENT = Promise(
 PROMISES = (RETRY, EXPIRED, RESULT_EXPIRY, IDEMPOTENT)
 
 BASE, RETRIES = 0.1, 2  # seconds of the first delay, which doubles
-LATE = 2.0  # seconds that a delay may last longer than asked
+LATE = 3.0  # seconds that a delay may last longer than asked
 EARLY = 0.05  # seconds that clocks may tell it shorter
 EXPIRY_SLACK = 60  # seconds between the write of a result and our look at it, at most
 

@@ -59,7 +59,8 @@ def _order(stage: Stage, workers: tuple[ExpectedWorker, ...]) -> Outcome:
         for answer in urgent + patient:
             if not answer.ok:
                 return stage.unanswered(answer)
-        wrong = crossed(urgent, patient)
+        alone = len({worker.host.name for worker in workers}) == 1
+        wrong = crossed([_moment(answer, alone) for answer in urgent], [_moment(answer, alone) for answer in patient])
         figure = f"{plural(len(urgent), 'urgent task')} first, {wrong} of {len(urgent) * len(patient)} pairs in the wrong order"
         # Several slots take tasks at the same moment: there the ends of neighbours may cross.
         if wrong <= (len(urgent) * len(patient) / 4 if slots > 1 else 0):
@@ -68,9 +69,14 @@ def _order(stage: Stage, workers: tuple[ExpectedWorker, ...]) -> Outcome:
     return broken(figure, Hint(figure, look, stage.target.words.make("deploy") + ", or restart the workers"))
 
 
-def crossed(urgent: list[Answer], patient: list[Answer]) -> int:
-    """Return in how many pairs the urgent task ended after the patient one."""
-    return sum((one.ended or 0) > (other.ended or 0) for one in urgent for other in patient)
+def crossed(urgent: list[float], patient: list[float]) -> int:
+    """Return in how many pairs the urgent task came after the patient one."""
+    return sum(one >= other for one in urgent for other in patient)
+
+
+def _moment(answer: Answer, alone: bool) -> float:
+    """Return when a task ran: by the clock of its one host, or by ours where hosts might disagree."""
+    return float(answer.value["started_at"]) if alone else answer.ended or 0.0
 
 
 def _run(stage: Stage, workers: tuple[ExpectedWorker, ...], slots: int) -> tuple[list[Answer], list[Answer]]:

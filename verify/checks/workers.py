@@ -11,7 +11,7 @@ from verify.checks.worker_limits import CHILDREN, LIMITS, children, limits
 from verify.checks.worker_state import CONFIG, POOL, PREFETCH, QUEUES, config, pool, prefetch, queues
 from verify.context import Target, open_gates
 from verify.expected import ExpectedWorker
-from verify.inspection import REPLY, Inspection, answering, inspect
+from verify.inspection import ASKED, REPLY, Inspection, answering, inspect
 from verify.model import Hint, Outcome, Promise, Row, broken, kept, unchecked
 from verify.words import plural, seconds
 
@@ -92,7 +92,7 @@ def _alive(target: Target, worker: ExpectedWorker, found: Inspection) -> Outcome
     return broken(
         "no answer",
         Hint(
-            found.error or f"it did not answer within {seconds(REPLY)}",
+            found.error or f"it did not answer within {seconds(ASKED * REPLY)}",
             f"its log: {look}",
             target.words.make("deploy") + ", which starts what shall run",
         ),
