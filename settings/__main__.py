@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from pathlib import Path
 
-from settings.problem import InventoryRefused, Problem, report
+from settings.problem import InventoryRefused, Problem, errors, report
 
 REFUSED = 2  # exit code of bad input
 
@@ -17,6 +18,12 @@ def _write_json(path: Path | None, problems: tuple[Problem, ...]) -> None:
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([problem.as_dict() for problem in problems], indent=2) + "\n", encoding="utf-8")
+
+
+def _to_do(problems: tuple[Problem, ...]) -> str:
+    """Say last, where a person looks first, what to do."""
+    fixes = {problem.fix for problem in errors(problems)}
+    return f"To do: {fixes.pop()}." if len(fixes) == 1 else "What to do stands with each error above."
 
 
 def validate(args: argparse.Namespace) -> int:
@@ -28,7 +35,7 @@ def validate(args: argparse.Namespace) -> int:
     except InventoryRefused as refused:
         _write_json(args.json, refused.problems)
         print(report(refused.problems), file=sys.stderr)
-        print(f"{args.inventory} is refused: nothing was touched.", file=sys.stderr)
+        print(f"{args.inventory} is refused: nothing was touched. {_to_do(refused.problems)}", file=sys.stderr)
         return REFUSED
     _write_json(args.json, loaded.findings)
     if loaded.findings:
@@ -94,6 +101,9 @@ def prepare(args: argparse.Namespace) -> int:
 
 def main() -> int:
     """Run the command that the arguments name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not hide what is wrong
     parser = argparse.ArgumentParser(prog="settings", description=__doc__)
     commands = parser.add_subparsers(required=True)
     for function in (validate, generate, secrets, prepare):

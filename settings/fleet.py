@@ -79,12 +79,17 @@ class Fleet:
         """Return the hosts on which anything of Celery runs."""
         return [host for host in self if host.uses_celery]
 
-    def applications(self) -> list[list[HostSettings]]:
-        """Return the hosts of Celery, those that share queues together."""
+    def applications(self, *groups: str) -> list[list[HostSettings]]:
+        """Return the hosts of Celery, those that share queues together.
+
+        Args:
+            groups: only hosts of these inventory groups; all of Celery's if none is named.
+        """
         found: dict[tuple[str, int, str], list[HostSettings]] = {}
         for host in self.celery_hosts():
-            broker = host.redis.managed_address or host.celery.broker_instance
-            found.setdefault((broker, host.celery.broker_db, host.celery.global_keyprefix), []).append(host)
+            if not groups or set(groups) & set(host.raw.groups):
+                broker = host.redis.managed_address or host.celery.broker_instance
+                found.setdefault((broker, host.celery.broker_db, host.celery.global_keyprefix), []).append(host)
         return list(found.values())
 
     def find_instance(self, name: str) -> tuple[HostSettings, RedisInstance] | None:

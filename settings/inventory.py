@@ -1,26 +1,24 @@
 """Read an inventory with Ansible's own engine: groups, variables as each host sees them, and their places.
 
-Only this module, `vaults.py`, `places.py` and `masking.py` know Ansible.
+Only this module, `refusals.py`, `vaults.py` and `places.py` know its insides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from settings.masking import is_secret
-from settings.names import is_ours, nearest
-from settings.places import Place, Places, origin_of, place_of, short
+from settings.names import is_ours
+from settings.places import Place, Places, place_of
 from settings.problem import InventoryRefused, Problem
 from settings.raw import RawHost, Variable
-from settings.structure import group_problems, ini_line, stray_variables
-from settings.vaults import FIX as VAULT_FIX
+from settings.refusals import Said, ansible_problem, missing, no_hosts, one_line, quiet, undefined_host, unparsed
+from settings.structure import group_problems, stray_variables
 from settings.vaults import came_from_vault, encrypted_files, is_inline, load_secrets, opened, secrets_in_use
 from settings.yaml_check import syntax_problems, text_problems
-from settings.yaml_files import YAML, is_script
 
 __all__ = ["Place", "RawHost", "Variable", "place_of", "read_hosts", "read_inventory"]
 
@@ -30,11 +28,7 @@ SAFE_ERROR = re.compile(
     r"|Syntax error in template: No (filter|test) named '[\w.]+'\.?"
 )
 # Of a play's variables, those that hold copies of others or facts: no vault's text is looked for in them.
-NOT_VAULTED = ("ansible_facts", "groups", "hostvars", "stack", "stack_fleet", "vars")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split("\n\n")[0].split())
+NOT_VAULTED = ("ansible_facts", "groups", "hostvars", "preflight_fleet", "stack", "vars")
 
 
 def _variable(name: str, raw: Any, templated: Mapping[str, Any]) -> Variable:
@@ -49,9 +43,9 @@ def _variable(name: str, raw: Any, templated: Mapping[str, Any]) -> Variable:
 
 
 def _said(name: str, raw: Any, error: Exception) -> str:
-    if is_inline(raw) or "vault" in _one_line(error).lower():
+    if is_inline(raw) or "vault" in one_line(error).lower():
         return "it is encrypted, and no given vault password opens it"
-    said = _one_line(error)
+    said = one_line(error)
     if said.startswith("Recursive loop"):
         return "its template leads back to itself"
     if is_secret(name) and not SAFE_ERROR.fullmatch(said):
@@ -138,7 +132,7 @@ def read_inventory(
         InventoryRefused: on a missing inventory, broken YAML, an undefined host or a vault that does not open.
     """
     if not source.exists():
-        raise InventoryRefused([_missing(source)])
+        raise InventoryRefused([missing(source)])
     fatal, others = syntax_problems(source)
     if not fatal:
         others.extend(group_problems(source))
@@ -148,7 +142,7 @@ def read_inventory(
     from ansible.parsing.dataloader import DataLoader
 
     loader = DataLoader()
-    with _quiet() as said:
+    with quiet() as said:
         secrets, found = load_secrets(loader, vault_password_file)
         fatal.extend(found)
         texts, closed = opened(encrypted, secrets)
@@ -175,9 +169,6 @@ def _together(ours: Iterable[Problem], unread: Iterable[Problem]) -> list[Proble
     ]
 
 
-Said = list[tuple[str, BaseException | None]]
-
-
 def _read(
     source: Path, loader: Any, prefixes: tuple[str, ...], limit: str | None, said: Said
 ) -> tuple[dict[str, RawHost], list[Problem]]:
@@ -188,126 +179,16 @@ def _read(
 
     try:
         inventory = InventoryManager(loader=loader, sources=[str(source)])
-        problems = list(_unparsed(source, said))
+        problems = list(unparsed(source, said))
         if not inventory.hosts:
-            raise InventoryRefused(problems or [_no_hosts(source)])
+            raise InventoryRefused(problems or [no_hosts(source)])
         groups = {name: list(members) for name, members in inventory.get_groups_dict().items() if name != "ungrouped"}
         if limit and limit not in inventory.hosts and limit not in groups:
-            problems.append(_undefined_host(source, limit, [*sorted(inventory.hosts), *sorted(groups)]))
+            problems.append(undefined_host(source, limit, [*sorted(inventory.hosts), *sorted(groups)]))
         problems.extend(stray_variables(source, inventory.hosts, groups))
         variables = VariableManager(loader=loader, inventory=inventory)
         return read_hosts(HostVars(inventory, variables, loader), groups, prefixes), problems
     except AnsibleError as error:
-        empty = source.is_dir() and "Completely failed to parse" in _one_line(error)
-        problem = _no_hosts(source) if empty else _ansible_problem(source, error)
-        raise InventoryRefused(list(_unparsed(source, said)) or [problem]) from None
-
-
-@contextmanager
-def _quiet() -> Iterator[Said]:
-    """Collect what Ansible would print: it becomes problems, or is of no use to the reader."""
-    from ansible.utils.display import Display
-
-    display: Any = Display()
-    said: Said = []
-    replaced: dict[str, Callable[..., None]] = {
-        "warning": lambda msg, *_, **__: said.append((str(msg), None)),
-        "deprecated": lambda *_, **__: None,
-        "error_as_warning": lambda msg, exception, *_, **__: said.append((str(msg), exception)),
-    }
-    for name, function in replaced.items():
-        setattr(display, name, function)
-    try:
-        yield said
-    finally:
-        for name in replaced:
-            delattr(display, name)
-
-
-def _unparsed(source: Path, said: Said) -> Iterator[Problem]:
-    """Yield a problem for each file that no inventory plugin could read."""
-    failures: dict[str, BaseException] = {}
-    for message, error in said:
-        plugin = re.search(r"with '(?:ansible\.builtin\.)?(\w+)' plugin", message)
-        if error is not None and plugin:
-            failures[plugin[1]] = error
-            continue
-        unread = re.fullmatch(r"Unable to parse (.+) as an inventory source", message)
-        if unread and Path(unread[1]).is_file():
-            yield _unparsed_file(Path(unread[1]), failures)
-        failures = {} if unread else failures
-    if failures:  # ansible.cfg has any_unparsed_is_failed: Ansible stopped at this file
-        path = next((Path(found[0]) for error in failures.values() if (found := _origin(error))), source)
-        yield _unparsed_file(path, failures)
-
-
-def _unparsed_file(path: Path, failures: Mapping[str, BaseException]) -> Problem:
-    if is_script(path):
-        message, fix = "this inventory script fails, or prints no inventory", f"run {short(path)} --list, and mend it"
-        return Problem(rule="inventory-unread", where=short(path), message=message, fix=fix)
-    found = _origin(failures.get("yaml")) if path.suffix in YAML else None
-    line = found[1] if found and found[0] == str(path) else ini_line(path) if path.suffix not in YAML else 0
-    # the plugins' own words may quote the line, and the line may hold a password
-    message = "Ansible cannot read this file as an inventory"
-    fix = "write hosts and groups, as inventories/local/hosts.yml does, or move the file out of the inventory's folder"
-    return Problem(rule="inventory-unread", where=short(path, line), message=message, fix=fix)
-
-
-def _origin(error: BaseException | None) -> tuple[str, int] | None:
-    """Return path and line that an error of Ansible, or one of its causes, points at."""
-    best: tuple[str, int] | None = None
-    while error is not None:
-        thing = getattr(error, "obj", None)
-        path = getattr(thing, "path", None)
-        found = (str(path), int(getattr(thing, "line_num", 0) or 0)) if path else origin_of(thing)
-        best = found or best
-        error = error.__cause__
-    return best
-
-
-def _missing(source: Path) -> Problem:
-    known = sorted(path.name for path in source.parent.iterdir() if path.is_dir()) if source.parent.is_dir() else []
-    near = nearest(source.name, known)
-    return Problem(
-        rule="inventory-missing",
-        where=str(source),
-        message="there is no such inventory",
-        fix=f"write {near}"
-        if near
-        else (
-            f"name one of: {', '.join(known)}"
-            if known
-            else "create it; inventories/production is the commented example"
-        ),
-    )
-
-
-def _no_hosts(source: Path) -> Problem:
-    return Problem(
-        rule="inventory-hosts",
-        where=short(source),
-        message="the inventory names no host",
-        fix="list hosts in hosts.yml, below the groups redis and celery",
-    )
-
-
-def _undefined_host(source: Path, host: str, known: Iterable[str]) -> Problem:
-    near = nearest(host, known)
-    return Problem(
-        rule="inventory-hosts",
-        where=short(source),
-        value=host,
-        variable="host",
-        message="the inventory has no such host or group",
-        fix=f"write {near}" if near else f"name one of: {', '.join(known)}",
-    )
-
-
-def _ansible_problem(source: Path, error: Exception) -> Problem:
-    found = _origin(error)
-    where = short(*found) if found else short(source)
-    text = _one_line(error)
-    if "vault" in text.lower():
-        return Problem(rule="vault", where=where, message="a vault cannot be opened", fix=VAULT_FIX)
-    fix = "mend the inventory; docs: https://docs.ansible.com/ansible/latest/inventory_guide/"
-    return Problem(rule="inventory", where=where, message=text, fix=fix)
+        empty = source.is_dir() and "Completely failed to parse" in one_line(error)
+        problem = no_hosts(source) if empty else ansible_problem(source, error)
+        raise InventoryRefused(list(unparsed(source, said)) or [problem]) from None

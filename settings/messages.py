@@ -115,9 +115,9 @@ def _words(error: Mapping[str, Any], section: type[Section]) -> tuple[str, str, 
         return "missing", f"the key {loc[-1]} is missing", f"add {loc[-1]}:"
     if kind in ("too_short", "too_long", "string_too_short"):
         limit = context.get("min_length", context.get("max_length"))
-        many = "at least" if kind.endswith("short") else "at most"
-        what = "characters" if kind.startswith("string") else "entries" if limit != 1 else "entry"
-        return "length", f"it has {many} {limit} {what}", f"write {many} {limit}"
+        bound, fix = ("least", "add") if kind.endswith("short") else ("most", "take away")
+        what = "characters" if kind.startswith("string") else "entries"
+        return "length", f"the {bound} number of {what} here is {limit}", f"{fix} some {what}"
     return kind.replace("_", "-"), "it cannot be read", "see docs/settings.md"
 
 

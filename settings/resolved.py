@@ -6,7 +6,7 @@ from typing import Any
 
 from settings.acl import users
 from settings.describe import Apply, described
-from settings.endpoints import broker_url, result_url
+from settings.endpoints import broker_url, local_address, result_url
 from settings.fleet import Fleet, HostSettings
 from settings.model.celery import CeleryConfig, Worker
 from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
@@ -28,7 +28,11 @@ LIVE_DIRECTIVES = sorted(
 
 def _instances(fleet: Fleet, host: HostSettings) -> list[dict[str, Any]]:
     return [
-        {**instance.model_dump(context=REVEAL), "users": [user.line for user in users(fleet, host, instance)]}
+        {
+            **instance.model_dump(context=REVEAL),
+            "local_address": local_address(instance, host.redis.advertise_address or host.address),
+            "users": [user.line for user in users(fleet, host, instance)],
+        }
         for instance in host.instances
     ]
 

@@ -36,8 +36,19 @@ class Inspection:
         return set(self.stats.get(node, {}).get("pool", {}).get("processes", ()))
 
 
-def ask(client: Celery, command: str, nodes: Collection[str], **arguments: Any) -> dict[str, Any]:
-    """Ask nodes, and once more those that did not answer; return what was said. Ends with the last answer.
+def ask(
+    client: Celery, command: str, nodes: Collection[str], *, times: int = 1, wait: float = REPLY, **arguments: Any
+) -> dict[str, Any]:
+    """Ask nodes; return what was said. Ends with the last answer.
+
+    Args:
+        client: asks as the verifier.
+        command: of Celery's remote control.
+        nodes: who is asked.
+        times: how often, those that did not answer: a busy host may need longer, and two workers of one name use up
+            the number of replies that is waited for.
+        wait: seconds without a reply after which nobody else is expected.
+        arguments: of the command.
 
     Raises:
         kombu.exceptions.OperationalError, redis.RedisError: if the broker cannot be reached or refuses.
@@ -46,10 +57,9 @@ def ask(client: Celery, command: str, nodes: Collection[str], **arguments: Any) 
         return {}
     found: dict[str, Any] = {}
     missing = sorted(nodes)
-    # Once more: a busy host may need longer, and two workers of one name use up the number of replies waited for.
-    for _ in range(ASKED):
+    for _ in range(times):
         replies = client.control.broadcast(
-            command, arguments=arguments, destination=missing, reply=True, timeout=REPLY, limit=len(missing)
+            command, arguments=arguments, destination=missing, reply=True, timeout=wait, limit=len(missing)
         )
         for reply in replies or []:
             found.update(reply)
@@ -76,9 +86,10 @@ def inspect(client: Celery, nodes: Collection[str]) -> Inspection:
 
 
 def _fill(found: Inspection, client: Celery, nodes: Collection[str]) -> None:
-    found.stats = ask(client, "stats", nodes)
+    found.stats = ask(client, "stats", nodes, times=ASKED)
     alive = sorted(found.stats)
     found.queues = {
-        node: [queue["name"] for queue in queues] for node, queues in ask(client, "active_queues", alive).items()
+        node: [queue["name"] for queue in queues]
+        for node, queues in ask(client, "active_queues", alive, times=ASKED).items()
     }
-    found.config = ask(client, "conf", alive, with_defaults=False)
+    found.config = ask(client, "conf", alive, times=ASKED, with_defaults=False)

@@ -166,14 +166,13 @@ class Clone:
         """Return what runs of this clone."""
         return [process for process in processes() if process.of(self.folder)]
 
-    def ledger(self, beginning: str) -> dict[str, int]:
-        """Return entry → how often it ran, of the entries that begin so."""
+    def ledger(self) -> dict[str, int]:
+        """Return entry → how often it ran."""
         file = self.root / "var/lib/celery/ledger.db"
         if not file.exists():
             return {}
         with contextlib.closing(sqlite3.connect(file, timeout=10)) as database:
-            found = database.execute("SELECT entry_id, attempts FROM writes WHERE entry_id LIKE ?", (f"{beginning}%",))
-            return dict(found.fetchall())
+            return dict(database.execute("SELECT entry_id, attempts FROM writes").fetchall())
 
 
 def passwords(machine: Mapping[str, Any]) -> Iterator[str]:

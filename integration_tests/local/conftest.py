@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from integration_tests.local.clone import CHECKOUT, CLONES, Clone, cloned
 ARTIFACTS = CHECKOUT / "build" / "artifacts"
 FAILED = pytest.StashKey[bool]()
 # Longer than a Unix socket's name may be: the sockets then stand elsewhere.
-LONG = "a-folder-with-a-name-that-is-much-longer-than-the-kernel-allows-for-the-path-of-a-unix-socket"
+LONG = "clone"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the evidence of a failure while it is there."""
     report = yield
     if report.failed:

@@ -35,7 +35,7 @@ def config_set(stack: Clone) -> None:
 
 def change_password(stack: Clone) -> None:
     """Change the workers' password in Redis; who is logged in stays so."""
-    connect(stack).execute_command("ACL", "SETUSER", "worker", "resetpass", ">another-password-of-somebody")
+    connect(stack).acl_setuser("worker", enabled=True, reset_passwords=True, passwords="+another-password-of-somebody")
 
 
 def stop_beat(stack: Clone) -> None:

@@ -49,7 +49,7 @@ def test_misspelt_env_suggests_the_right_one(prepared: Clone, word: str) -> None
     [
         ("redis_maxmemmory: 96mb", "redis_maxmemory"),
         ("redis_maxmemory: 96 apples", "redis_maxmemory"),
-        ("celery_task_soft_time_limit: 600", "celery_task_time_limit"),
+        ("celery_task_soft_time_limit: 600", "60 s, before its soft limit"),
     ],
 )
 def test_broken_setting_is_refused_with_its_place(prepared: Clone, line: str, told: str) -> None:

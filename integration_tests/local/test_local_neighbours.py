@@ -50,7 +50,7 @@ def test_down_leaves_no_process_and_keeps_the_data(second: Clone) -> None:
 
 def test_clean_removes_all_that_was_made(second: Clone) -> None:
     """Processes, data, reports, ports and passwords, sockets elsewhere; the next `make up` begins anew."""
-    before = {path for path in _files(second.folder)}
+    before = set(_files(second.folder))
     elsewhere = Path(second.machine["stack_run_dir"])
     assert second.folder not in elsewhere.parents, "the long name is too long for a socket"
     assert elsewhere.is_dir()

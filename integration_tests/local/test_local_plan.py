@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from integration_tests.local.clone import Clone
-from integration_tests.local.talk import paused, publish, not_once, setting, waiting
+from integration_tests.local.talk import not_once, paused, publish, setting, waiting
 
 MEGABYTE = 1024**2
 QUEUED = 50

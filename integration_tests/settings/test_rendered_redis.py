@@ -59,7 +59,7 @@ def write_inventory(folder: Path, options: list[dict[str, Any]]) -> list[str]:
 @contextmanager
 def running(root: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a redis-server on the staged files of a host."""
-    (root / "var/lib/redis/broker").mkdir(parents=True)
+    (root / "var/lib/redis/broker").mkdir(parents=True, exist_ok=True)
     command = [find_redis().server, str(root / "etc/redis/broker.conf")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

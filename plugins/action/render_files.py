@@ -24,7 +24,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 MANIFEST = "manifest.yml"
-KEYS = {"path", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
+KEYS = {"path", "absolute", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
 # As ansible.builtin.template has them.
 OVERRIDES = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
 
@@ -128,7 +128,7 @@ class ActionModule(ActionBase):
 def _for_host(entry: dict[str, Any], root: str, unprivileged: bool) -> dict[str, Any]:
     """Return an entry as the module takes it: below the root, and without owners where we are nobody to give away."""
     sent = {key: entry[key] for key in ("state", "target", "mode", "secret") if key in entry}
-    sent["path"] = entry["path"] if entry["path"].startswith(f"{root}/") else root + entry["path"]
+    sent["path"] = entry["path"] if entry.get("absolute") else root + entry["path"]
     if "text" in entry:
         sent["content"] = base64.b64encode(entry["text"].encode()).decode()
     if not unprivileged:
@@ -140,6 +140,8 @@ def _stage(entries: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     """Write below a folder of the controller; return `changed` and `files`."""
     files: dict[str, bool] = {}
     for entry in entries:
+        if entry.get("absolute"):
+            continue  # a directory of sockets: nothing to stage
         path = folder / str(entry["path"]).lstrip("/")
         if entry.get("state", "directory") == "directory" and "text" not in entry:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)

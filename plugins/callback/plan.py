@@ -33,6 +33,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self.hosts: dict[str, dict[str, Any]] = {}
         self.failed = False
+        self.reasons: list[str] = []
 
     def _host(self, name: str) -> dict[str, Any]:
         empty: dict[str, Any] = {"files": [], "services": [], "live": [], "restart": [], "tasks": []}
@@ -58,17 +59,24 @@ class CallbackModule(CallbackBase):
             host["tasks"].append(result.task.get_name())
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Remember that the run is not whole."""
-        self.failed = self.failed or not ignore_errors
+        """Remember that the run is not whole, and why."""
         self._host(result.host.get_name())
+        if not ignore_errors:
+            self.failed = True
+            items = [item for item in result.result.get("results", []) if isinstance(item, dict) and item.get("failed")]
+            self.reasons += [f"{result.host.get_name()}: {item.get('msg')}" for item in items or [result.result]]
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Remember that the run is not whole."""
+        """Remember that the run is not whole, and why."""
         self.failed = True
         self._host(result.host.get_name())
+        self.reasons.append(f"{result.host.get_name()}: {result.result.get('msg')}")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Write the file, and one line for a person."""
+        # Last, where a person looks first: why it failed, and what helps.
+        for reason in self.reasons:
+            self._display.display(reason, color="red")
         target = os.environ.get("STACK_PLAN")
         if not target:
             return

@@ -97,7 +97,7 @@ AGREE = ("transport", "priority_steps", "result_instance", "result_db")
 
 
 def _agree(fleet: Fleet) -> Iterator[Violation]:
-    for hosts in fleet.applications():
+    for hosts in fleet.applications("celery", "beat"):
         first = hosts[0]
         for host in hosts[1:]:
             for key in AGREE:

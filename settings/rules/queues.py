@@ -15,12 +15,8 @@ ROUTING = "https://docs.celeryq.dev/en/stable/userguide/routing.html"
 Hosts = list[HostSettings]
 
 
-def _applications(fleet: Fleet) -> Iterator[Hosts]:
-    """Yield the hosts that share queues: those that send or consume. Flower does neither."""
-    for hosts in fleet.applications():
-        active = [host for host in hosts if {"celery", "beat"} & set(host.raw.groups)]
-        if active:
-            yield active
+# Who sends or consumes; Flower does neither.
+ACTIVE = ("celery", "beat")
 
 
 def _declared(hosts: Hosts) -> set[str]:
@@ -66,7 +62,7 @@ def _queue_names(fleet: Fleet) -> Iterator[Violation]:
 
 
 def _queue_declared(fleet: Fleet) -> Iterator[Violation]:
-    for hosts in _applications(fleet):
+    for hosts in fleet.applications(*ACTIVE):
         declared = _declared(hosts)
         for host, variable, path, queue in _sent_to(hosts):
             if queue not in declared:
@@ -79,7 +75,7 @@ def _queue_declared(fleet: Fleet) -> Iterator[Violation]:
 
 
 def _queue_consumed(fleet: Fleet) -> Iterator[Violation]:
-    for hosts in _applications(fleet):
+    for hosts in fleet.applications(*ACTIVE):
         consumed, declared = _consumed(hosts), _declared(hosts)
         for host in hosts:
             for index, queue in enumerate(host.celery.queues):
@@ -93,7 +89,7 @@ def _queue_consumed(fleet: Fleet) -> Iterator[Violation]:
 
 
 def _queue_used(fleet: Fleet) -> Iterator[Violation]:
-    for hosts in _applications(fleet):
+    for hosts in fleet.applications(*ACTIVE):
         used = {queue for _, _, _, queue in _sent_to(hosts)}
         for host, path, queue, worker in _consumers(hosts):
             if queue not in used:

@@ -72,6 +72,7 @@ BY_COMMAND = [
     "choice-unquoted-no",
     "many-at-once",
     "secret-in-foreign-template",
+    "size-unicode",
     "vault-file",
     "yaml-deep",
     "yaml-half-character",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from settings.problem import InventoryRefused
 from settings.resolved import resolve_all
 from unit_tests.settings.fleets import PASSWORDS, fleet_of
 
+VAULT = str(Path(sys.executable).with_name("ansible-vault"))
 SECRET = "hunter2hunter2hunter2"
 HOSTS = "all: {hosts: {one: }}\nredis: {hosts: {one: }}\n"
 
@@ -79,7 +81,7 @@ def test_a_secret_of_a_vault_is_masked_wherever_it_turns_up(tmp_path: Path) -> N
     inventory(folder, 'redis_hz: "{{ vaulted | to_datetime }}"\nredis_databases: "{{ vaulted }}"\n', 0o644)
     plain = folder / "group_vars" / "redis.yml"
     plain.write_text(f"vaulted: {SECRET}\n")
-    encrypt = ["ansible-vault", "encrypt", "--vault-password-file", str(password), str(plain)]
+    encrypt = [VAULT, "encrypt", "--vault-password-file", str(password), str(plain)]
     subprocess.run(encrypt, check=True, capture_output=True)
     with pytest.raises(InventoryRefused) as caught:
         load(folder, vault_password_file=str(password))
@@ -96,7 +98,7 @@ def test_the_same_process_opens_one_vault_after_the_other(tmp_path: Path) -> Non
         password = tmp_path / f"{name}.password"
         password.write_text(f"the password of the {name}\n")
         encrypt = [
-            "ansible-vault",
+            VAULT,
             "encrypt_string",
             "--vault-password-file",
             str(password),
@@ -118,7 +120,7 @@ def test_a_vault_that_another_password_locked_is_refused(tmp_path: Path) -> None
     folder = tmp_path / "inventory"
     folder.mkdir()
     file = inventory(folder, CLEAR, 0o644) / "group_vars" / "all.yml"
-    encrypt = ["ansible-vault", "encrypt", "--vault-password-file", str(right), str(file)]
+    encrypt = [VAULT, "encrypt", "--vault-password-file", str(right), str(file)]
     subprocess.run(encrypt, check=True, capture_output=True)
     for password in (str(wrong), str(tmp_path / "missing"), None):
         with pytest.raises(InventoryRefused) as caught:

@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -15,14 +15,17 @@ from settings import types
 from settings.parsing import human_bytes, parse_bytes
 
 LARGEST = 2**63 - 1
+RELAXED = settings(deadline=None, derandomize=True)
 
 
+@settings(RELAXED)
 @given(st.integers(0, LARGEST))
 def test_a_size_is_written_as_it_is_read(size: int) -> None:
     assert parse_bytes(human_bytes(size)) == size
     assert parse_bytes(size) == parse_bytes(str(size)) == size
 
 
+@settings(RELAXED)
 @given(
     st.integers(0, 2**30),
     st.sampled_from([("b", 1), ("k", 1000), ("kb", 1024), ("m", 10**6), ("mb", 2**20), ("g", 10**9), ("gb", 2**30)]),
@@ -32,6 +35,7 @@ def test_a_unit_is_that_of_redis_in_upper_and_lower_case(number: int, unit: tupl
     assert {parse_bytes(f"{number}{said}") for said in (name, name.upper(), name.title())} == {number * factor}
 
 
+@settings(RELAXED)
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.none(), st.binary(), st.lists(st.integers())))
 def test_a_size_is_read_or_refused_with_what_to_write(value: Any) -> None:
     size, fix = attempt(value)

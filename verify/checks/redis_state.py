@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from settings.rules.redis import COPY_ON_WRITE
+from settings.rules.memory import COPY_ON_WRITE
 from verify.model import Hint, Outcome, Promise, broken, kept, unchecked
 from verify.server import Server
 from verify.words import plural, size

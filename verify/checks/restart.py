@@ -35,6 +35,7 @@ PROMISES = (CRASH, WARM)
 
 PACE, SLOW_PACE = 0.05, 0.5  # seconds between two tasks of the trickle, the second after MANY of them
 MANY = 200
+GLANCE = 0.3  # seconds that a worker gets to say that it is back: the resolution of that time
 AFTER = 20  # tasks that are sent once the worker is back
 START = 30.0  # seconds that a start may take, on top of the stop
 CRASHED = 20.0  # seconds until a crashed task has run again: retry delay and new child
@@ -124,7 +125,7 @@ def _warm(stage: Stage, found: Inspection, workers: tuple[ExpectedWorker, ...]) 
 
 def _consumes(stage: Stage, worker: ExpectedWorker, before: int) -> bool:
     """Whether a new process of the worker consumes the queue."""
-    stats = stage.target.ask_nodes("stats", [worker.node]).get(worker.node)
+    stats = stage.target.ask_nodes("stats", [worker.node], wait=GLANCE).get(worker.node)
     if not stats or stats["pid"] == before:
         return False
     queues = stage.target.ask_nodes("active_queues", [worker.node]).get(worker.node, [])
