@@ -34,6 +34,7 @@ logs: ## show the ends of the local stack's logs (FOLLOW=1 goes on)
 	@scripts/local logs $(if $(FOLLOW),follow)
 
 clean: down ## stop the local stack and delete its data and everything that was built
+	@rm -rf "$$(sed -n 's/^stack_run_dir: //p' inventories/local/group_vars/all/machine.yml 2>/dev/null)"
 	@rm -rf .stack build inventories/local/group_vars/all/machine.yml
 	@echo "deleted .stack, build and this machine's values"
 

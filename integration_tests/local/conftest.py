@@ -14,8 +14,6 @@ from integration_tests.local.clone import CHECKOUT, CLONES, Clone, cloned
 
 ARTIFACTS = CHECKOUT / "build" / "artifacts"
 FAILED = pytest.StashKey[bool]()
-# Longer than a Unix socket's name may be: the sockets then stand elsewhere.
-LONG = "clone"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,8 +73,8 @@ def stack(started: Clone, request: pytest.FixtureRequest) -> Iterator[Clone]:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    """A clone beside the first, in a folder with a long name: ports chosen, nothing runs."""
-    with cloned(tmp_path_factory.mktemp("second") / LONG, tmp_path_factory.mktemp("home")) as clone:
+    """A clone beside the first: ports chosen, nothing runs."""
+    with cloned(tmp_path_factory.mktemp("second") / "clone", tmp_path_factory.mktemp("home")) as clone:
         clone.make("validate", "ENV=local")
         yield clone
 

@@ -14,7 +14,7 @@ from integration_tests.local.talk import HEARTBEAT, connect
 from integration_tests.local.waiting import wait_until
 
 Rows = set[tuple[str, str]]
-OVERDUE = 12.0  # seconds: a heartbeat comes every 5, and may be 4 late
+OVERDUE = 10.0  # seconds: a heartbeat comes every 5, and may be 4 late
 
 
 def stop_worker(stack: Clone) -> None:

@@ -36,7 +36,7 @@ def test_deploy_without_env(prepared: Clone) -> None:
     assert "local" in last_line(run)
 
 
-@pytest.mark.parametrize("word", ["validate", "plan", "deploy", "verify", "stage"])
+@pytest.mark.parametrize("word", ["validate", "deploy", "verify"])
 def test_misspelt_env_suggests_the_right_one(prepared: Clone, word: str) -> None:
     """`ENV=lcoal` is told from `local`."""
     said = last_line(prepared.make(word, "ENV=lcoal", expect=2))

@@ -13,6 +13,7 @@ from integration_tests.local.processes import ArgumentsWatch
 from integration_tests.local.talk import not_once, paused, publish, waiting
 
 QUEUED = 50
+SLOTS = 2  # of the worker that runs the trickle: no more can end while it stops
 RESTARTED = {"celery-worker-fast-1", "celery-worker-slow-1", "celery-beat"}  # whose environment holds the password
 
 
@@ -67,7 +68,10 @@ def test_rotation_of_the_workers_loses_nothing(stack: Clone) -> None:
     assert {name for name in before if before[name] != after[name]} == RESTARTED
     assert (watch.seen, watch.looks > 20) == (set(), True)
     assert admitted(stack, "worker", new)
-    assert not_once(stack, [*queued, *trickle.sent], 30) == {}
+    runs = not_once(stack, [*queued, *trickle.sent], 30)
+    assert 0 not in runs.values(), "lost"
+    # At least once: what ends while its worker stops is acknowledged too late, and delivered again (late acks).
+    assert len(runs) <= SLOTS, "delivered again"
 
     drop_previous(stack)
     stack.make("deploy", "ENV=local")

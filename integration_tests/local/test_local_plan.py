@@ -58,6 +58,15 @@ def test_restart_setting_is_planned_then_restarts_redis_once(stack: Clone) -> No
     assert stack.make("deploy", "ENV=local").output.count("changed=0 ") == 1
 
 
+def test_plan_tells_that_workers_will_restart(stack: Clone) -> None:
+    """A setting of the workers is no live one: `make plan` says so before."""
+    stack.override_file.write_text("celery_worker_max_tasks_per_child: 999\n")
+    plan = stack.make("plan", "ENV=local").output
+    stack.override_file.unlink()
+    assert "by restart: nothing" not in plan
+    assert "celery-worker-fast-1" in plan.splitlines()[-1]
+
+
 def _starts(stack: Clone) -> int:
     """Count how often supervisor started Redis."""
     return (stack.root / "var/log/supervisor/supervisord.log").read_text().count("spawned: 'redis-broker'")

@@ -44,6 +44,8 @@ class CallbackModule(CallbackBase):
             host["files"].append({"path": path, "state": "differs" if changed else "same"})
         for name, state in result.get("states", {}).items():
             host["services"].append({"name": name, "state": state["state"], "detail": state["detail"]})
+        if "started" in result:
+            host["restart"] += result["started"]
         if "running" in result:
             host["live"] += [*result["live"], *(f"user {name}" for name in result["users"])]
             host["restart"] += result["restart"]

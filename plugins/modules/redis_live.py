@@ -323,7 +323,7 @@ def main() -> None:
         )
     except subprocess.TimeoutExpired:
         module.fail_json(
-            msg=f"Redis on {module.params['host']}:{module.params['port']} accepts connections and does not answer: it is stopped or overloaded. Look at `redis-cli --latency` and its log."
+            msg=f"Redis on {module.params['host']}:{module.params['port']} accepts connections and does not answer: it is stopped, overloaded, or no Redis at all. Look at its log, end it, or set another redis_port."
         )
     except (RefusedError, ConnectionError) as error:
         module.fail_json(
