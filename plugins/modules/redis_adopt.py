@@ -46,7 +46,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 POLL = 0.05
-FILE, FOLDER = "appendonly.aof", "appendonlydir"
+FILE = "appendonly.aof"
+FOLDER = "appendonlydir"
 
 
 def directive(text: str, name: str, default: str) -> str:
