@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from settings.model.redis import SERVICE_OPTIONS, RedisOptions
 
-# The network is the test's: every server gets a port of its own. TLS needs certificates: the security suite has them.
-NOT_DRAWN = {"bind", "port", "replicaof", *SERVICE_OPTIONS}
+# The network is the test's: every server gets a port of its own, and has no replicas. TLS needs certificates: the security suite has them.
+NOT_DRAWN = {"bind", "port", "replicaof", "min_replicas_to_write", *SERVICE_OPTIONS}
 # A server lowers maxclients to what its shell lets it open: 1,024 files, minus 32 of its own.
 MOST_CLIENTS = 992
 SIZES = st.builds(
