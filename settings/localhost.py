@@ -71,14 +71,14 @@ def free_ports(count: int) -> list[int]:
     """
     found: list[int] = []
     for port in random.SystemRandom().sample(PORTS, k=len(PORTS)):
+        if len(found) == count:
+            return found
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
         found.append(port)
-        if len(found) == count:
-            return found
     raise NotPossible(
         f"No {count} ports of {PORTS.start}-{PORTS.stop - 1} are free on 127.0.0.1: stop a server and try again."
     )
