@@ -65,6 +65,7 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     celery["runs_workers"] = "celery" in host.raw.groups
     celery["runs_beat"] = "beat" in host.raw.groups
     celery["runs_flower"] = "flower" in host.raw.groups
+    celery["beat_node"] = f"celerybeat@{host.name}"
     if host.uses_celery:
         celery["broker_url"] = broker_url(fleet, host, "worker")
         celery["result_backend"] = result_url(fleet, host, "worker")

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 LOST = (OperationalError, redis.RedisError)
 REPLY = 1.5  # seconds that a worker may take to answer
 ASKED = 2  # times that it is asked
+BEAT = "celerybeat@"  # begins the node name of a beat, which answers a ping and takes no tasks
 LISTEN = 0.7  # seconds without a further reply after which nobody else is expected
 
 
@@ -70,9 +71,9 @@ def ask(
 
 
 def answering(client: Celery) -> list[str]:
-    """Return every node that answers a ping, expected or not, as often as it answers."""
+    """Return every worker that answers a ping, expected or not, as often as it answers."""
     replies = client.control.broadcast("ping", reply=True, timeout=LISTEN) or []
-    return sorted(node for reply in replies for node in reply)
+    return sorted(node for reply in replies for node in reply if not node.startswith(BEAT))
 
 
 def inspect(client: Celery, nodes: Collection[str]) -> Inspection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ PROMISES = (HEARTBEAT,)
 
 TASK, RESULT = "probe.heartbeat", "probe-heartbeat"
 MARGIN = 3.0  # seconds for the way through queue and worker
-WAIT = 8.0  # seconds that a first heartbeat is waited for, right after a start
+WAIT = 8.0  # seconds that a heartbeat is waited for, right after a start or an outage
 
 
 def check(target: Target, canaries: Canaries, gates: Iterable[Row]) -> None:
@@ -60,12 +60,18 @@ def overdue(entry: BeatEntry, last: float, now: float) -> float:
     return -float(left.total_seconds())
 
 
+def _late(entry: BeatEntry, stored: Mapping[str, Any]) -> float:
+    return overdue(entry, float(stored["result"]["at"]), time.time())
+
+
 def _heartbeat(target: Target, entry: BeatEntry) -> Outcome:
     host = next(host for host in target.application.hosts if "beat" in host.raw.groups)
     margin = MARGIN + host.celery.beat_max_loop_interval
     wait = target.budget.allow(min(WAIT, (entry.every or WAIT) + margin))
     end = time.monotonic() + wait
-    while (stored := target.answers.read(RESULT)) is None and time.monotonic() < end:
+    while (stored := target.answers.read(RESULT)) is None or _late(entry, stored) > margin:
+        if time.monotonic() > end:
+            break
         time.sleep(0.1)
     log = target.words.service(host, "celery-beat")
     due = entry.cron or f"every {entry.every:g} s"
@@ -81,8 +87,7 @@ def _heartbeat(target: Target, entry: BeatEntry) -> Outcome:
             ),
         )
     age = time.time() - float(stored["result"]["at"])
-    late = overdue(entry, float(stored["result"]["at"]), time.time())
-    if late <= margin:
+    if _late(entry, stored) <= margin:
         return kept(f"{max(age, 0):.1f} s old, due {due}")
     return broken(
         f"{age:.0f} s old",
