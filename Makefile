@@ -56,6 +56,11 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 	@$(PLAYBOOK) stage.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
 	@echo "staged in $(BUILD); it holds secrets"
 
+##@ Changing what runs
+
+roll: validate ## restart the processes of Celery, one after the other, drained; stops at the first that does not come back
+	@$(PLAYBOOK) roll.yml
+
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
 
