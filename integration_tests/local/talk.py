@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from integration_tests.local.clone import Clone
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 
 HEARTBEAT = "celery-task-meta-probe-heartbeat"
 
