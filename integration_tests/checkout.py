@@ -85,6 +85,9 @@ class Clone:
     def ran(self, run: Run) -> None:
         """Take note of a command that has ended."""
 
+    def keep(self, folder: Path) -> None:
+        """Write what else a failing test shall leave behind."""
+
     def run(
         self, *words: str, expect: int | None = 0, seconds: float = PATIENCE, env: Mapping[str, str] | None = None
     ) -> Run:

@@ -38,3 +38,4 @@ def keep_evidence(folder: Path) -> None:
         for file in clone.logs:
             if file.is_file():
                 shutil.copy(file, target / "-".join(file.relative_to(clone.folder).parts).lstrip("."))
+        clone.keep(target)

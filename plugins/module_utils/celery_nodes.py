@@ -35,9 +35,9 @@ class Nodes:
         """Let a node finish what it holds and take nothing new; return what was said. A node that is down is drained."""
         return self._ask("drain", program, self.drain_timeout)[1]
 
-    def ready(self, program: str) -> str:
-        """Wait until a node consumes; return why it does not, or nothing."""
-        code, said = self._ask("ready", program, self.ready_timeout)
+    def ready(self, program: str, *, started: bool) -> str:
+        """Wait until a node that was started consumes, or one that was not answers; return why not, or nothing."""
+        code, said = self._ask("ready" if started else "answers", program, self.ready_timeout)
         return said if code else ""
 
     def _ask(self, what: str, program: str, seconds: int) -> tuple[int, str]:

@@ -183,18 +183,18 @@ def bring_in_line(module: AnsibleModule, rpc: Any) -> dict[str, Any]:
     for name in rolled:
         drain(name)
         renew(name)
-        await_ready(module, rpc, nodes, name)
+        await_ready(module, rpc, nodes, name, started=True)
     for name in params["programs"]:
         await_running(module, rpc, name)
         if params["await"] or name in added or name in stopped:
-            await_ready(module, rpc, nodes, name)
+            await_ready(module, rpc, nodes, name, started=name in added or name in stopped)
     return {**done, "drained": drained}
 
 
-def await_ready(module: AnsibleModule, rpc: Any, nodes: Nodes, name: str) -> None:
-    """Wait until a program runs and its node consumes; fail with the end of its log."""
+def await_ready(module: AnsibleModule, rpc: Any, nodes: Nodes, name: str, *, started: bool) -> None:
+    """Wait until a program runs and its node answers and, where it was started, consumes."""
     await_running(module, rpc, name)
-    why = nodes.ready(name)
+    why = nodes.ready(name, started=started)
     if why:
         log = rpc.tailProcessStdoutLog(name, 0, 2000)[0]
         module.fail_json(msg=f"{name} runs and does not work: {why}; the end of its log:\n{log}")

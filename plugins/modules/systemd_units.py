@@ -167,10 +167,10 @@ class Units:
             self.drain(name)
             self.must("restart", name + SUFFIX)
             self.await_start(name)
-            self.await_ready(name)
+            self.await_ready(name, started=True)
             started.append(name)
         for name in self.params["units"] if self.params["await"] else self.down:
-            self.await_ready(name)
+            self.await_ready(name, started=name in self.down)
         return started
 
     def stop(self, name: str) -> None:
@@ -201,9 +201,9 @@ class Units:
                 )
             time.sleep(POLL)
 
-    def await_ready(self, name: str) -> None:
-        """Wait until a unit's node consumes."""
-        why = self.nodes.ready(name)
+    def await_ready(self, name: str, *, started: bool) -> None:
+        """Wait until a unit's node answers and, where it was started, consumes."""
+        why = self.nodes.ready(name, started=started)
         if why:
             self.module.fail_json(msg=f"{name} runs and does not work: {why}; the end of its log:\n{journal(name)}")
 

@@ -1,6 +1,7 @@
 """Drain a Celery node, or wait until it consumes. Managed by Ansible: edit the repository, then `make deploy`.
 
     celery-node.py drain fast-1@worker-1 60    take nothing new, finish what runs; 60 s at most
+    celery-node.py answers fast-1@worker-1 60  wait until it answers
     celery-node.py ready fast-1@worker-1 60    wait until it answers and, a worker, consumes
 
 Runs in the release's virtual environment, with celery.env in its environment. It imports no task: only the broker is
@@ -56,13 +57,13 @@ def drain(app: Celery, node: str, deadline: float) -> str:
     return f"{node} drained in {time.monotonic() - began:.1f} s"
 
 
-def ready(app: Celery, node: str, deadline: float) -> str:
-    """Wait until a node answers and, where it is a worker, consumes; return why not, or nothing."""
+def answers(app: Celery, node: str, deadline: float, *, consuming: bool = False) -> str:
+    """Wait until a node answers and, where that is asked, consumes; return why not, or nothing."""
     while True:
         try:
-            if ask(app, node, "ping") and (node.startswith(BEAT) or ask(app, node, "active_queues")):
+            if ask(app, node, "active_queues" if consuming else "ping"):
                 return ""
-            why = "it does not answer, or consumes nothing"
+            why = "it does not answer" + (", or consumes nothing" if consuming else "")
         except Exception as error:  # whatever class: the broker may be just starting
             why = f"the broker cannot be asked: {type(error).__name__}: {' '.join(str(error).split())}"
         if time.monotonic() > deadline:
@@ -70,12 +71,17 @@ def ready(app: Celery, node: str, deadline: float) -> str:
         time.sleep(POLL)
 
 
+def ready(app: Celery, node: str, deadline: float) -> str:
+    """Wait until a worker consumes, or beat answers, which it does while it ticks; return why not, or nothing."""
+    return answers(app, node, deadline, consuming=not node.startswith(BEAT))
+
+
 def main() -> int:
     """Do what the arguments say; exit code 1 where it was not reached."""
     try:
         what, node, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-        act = (drain, ready)[("drain", "ready").index(what)]
-    except (IndexError, ValueError):
+        act = {"drain": drain, "answers": answers, "ready": ready}[what]
+    except (IndexError, ValueError, KeyError):
         print(__doc__, file=sys.stderr)
         return USAGE
     try:
