@@ -61,6 +61,13 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 roll: validate ## restart the processes of Celery, one after the other, drained; stops at the first that does not come back
 	@$(PLAYBOOK) roll.yml
 
+rotate: validate ## new passwords for the users of Redis (USERS="worker producer"), both valid in between, then the old ones end
+	@python -m settings rotate $(INVENTORY) begin $(foreach user,$(USERS),--user $(user))
+	@$(MAKE) ENV=$(ENV) deploy
+	@$(MAKE) ENV=$(ENV) verify
+	@python -m settings rotate $(INVENTORY) end
+	@$(MAKE) ENV=$(ENV) deploy
+
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
 
