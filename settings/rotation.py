@@ -6,6 +6,7 @@ old ones are listed in a block of their own at the end.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -102,12 +103,8 @@ def begin(inventory: Path, users: list[str]) -> tuple[Path, list[str]]:
                 f"{path}: the password of {name} stands there more than once, or in pieces: change it by hand."
             )
         text = pattern.sub(new_password(), text)
-    text = (
-        text.rstrip("\n")
-        + f"\n{PREVIOUS}:\n"
-        + yaml.safe_dump(old, default_flow_style=False).replace("\n", "\n  ").rstrip()
-    )
-    text = re.sub(rf"(?m)^({PREVIOUS}:\n)(?! )", r"\1  ", text) + "\n"
+    text = text.rstrip("\n") + f"\n{PREVIOUS}:\n"
+    text += "".join(f"  {name}: {json.dumps(password)}\n" for name, password in old.items())
     _check(path, text, passwords, old)
     write(path, text)
     return path, sorted(old)
