@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
@@ -49,6 +50,11 @@ def runs_all(fleet: Fleet, host: str) -> bool:
     return fleet.units()[host] == expected(fleet)[host]
 
 
+def runs_all(fleet: Fleet, host: str) -> bool:
+    """Return whether a host runs what the settings put there."""
+    return fleet.units()[host] == expected(fleet)[host]
+
+
 def ask_broker(fleet: Fleet, statement: str) -> str:
     """Run a line of Python on a worker host, with kombu's client of the broker at hand; return what it prints."""
     script = (
@@ -66,9 +72,7 @@ def test_reboot_of_every_host(fleet: Fleet) -> None:
         for host in ("worker-1", "worker-2", "control-1"):
             fleet.container(host).restart(timeout=120)
             await_boot(fleet, host)
-            wait_until(
-                f"{host} runs its services", lambda host=host: fleet.units()[host] == expected(fleet)[host], BACK
-            )  # type: ignore[misc]
+            wait_until(f"{host} runs its services", partial(runs_all, fleet, host), BACK)
     verdict = judge(fleet, stream)
     print(f"reboot of the worker hosts: {verdict}")
     assert verdict.lost == []
