@@ -46,7 +46,7 @@ validate: _env ## are the settings well-formed, and do they contradict each othe
 plan: validate ## what would change, file by file, live or by restart? touches nothing
 	@STACK_PLAN=$(BUILD)/plan.json $(PLAYBOOK) site.yml --check --diff
 
-deploy: validate ## make it so, losing no task; again = no change
+deploy: _renew validate ## make it so, losing no task; again = no change
 	@STACK_PLAN=$(BUILD)/deploy.json $(PLAYBOOK) site.yml
 
 verify: validate ## does the running system keep its promises? (RESTART=1 restarts a worker, too)
@@ -58,6 +58,12 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
+
+certificates: _env ## issue the certificates that ENV lacks, and renew those that end soon
+	@python -m settings certificates $(INVENTORY)
+
+_renew: _env
+	@python -m settings certificates $(INVENTORY) --renew
 
 _env: $(VENV)/.stack
 	@test -n "$(ENV)" || { echo "Which inventory? Say ENV=…, one of: $$(ls inventories | tr '\n' ' ')" >&2; exit 2; }
@@ -101,5 +107,5 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@scripts/bootstrap $(VENV) requirements/dev.txt
 	@touch $(VENV)/.stack
 
-.PHONY: up down status logs clean validate plan deploy verify stage secrets test lint generate benchmark requirements help \
-  _env
+.PHONY: up down status logs clean validate plan deploy verify stage secrets certificates test lint generate benchmark requirements help \
+  _env _renew

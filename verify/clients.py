@@ -15,6 +15,8 @@ from redis.retry import Retry
 from settings.endpoints import Endpoint, broker_url, result_url
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
+from settings.tls import operator_files
+from verify.keys import files_in_clear, url_in_clear
 
 TIMEOUT = 1.5  # seconds for a connect or an answer: a local Redis answers in one thousandth of it
 
@@ -58,16 +60,17 @@ def instance_client(host: HostSettings, instance: RedisInstance, credentials: di
     endpoint = Endpoint.of(host, instance)
     tls: dict[str, Any] = {}
     if endpoint.tls:
-        tls = {"ssl": True, "ssl_ca_certs": instance.tls_ca_cert_file}
-        if instance.tls_auth_clients == "yes":
-            tls |= {"ssl_certfile": instance.tls_cert_file, "ssl_keyfile": instance.tls_key_file}
+        files = files_in_clear(operator_files(host, instance))
+        tls = {"ssl": True, "ssl_ca_certs": files.authority}
+        if files.certificate:
+            tls |= {"ssl_certfile": files.certificate, "ssl_keyfile": files.key}
     everything: dict[str, Any] = {**credentials, **tls, **options()}
     return redis.Redis(host=endpoint.address, port=endpoint.port, decode_responses=True, **everything)
 
 
 def result_client(fleet: Fleet, host: HostSettings) -> redis.Redis:
     """Return a client of the results, as the verifier."""
-    client: redis.Redis = redis.Redis.from_url(result_url(fleet, host, "verifier"), **options())
+    client: redis.Redis = redis.Redis.from_url(url_in_clear(result_url(fleet, host, "verifier", operator=True)), **options())
     return client
 
 
@@ -80,8 +83,10 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
     settings = host.celery
     if settings.transport == "redis-plus":
         importlib.import_module("celery_redis_plus")  # registers the transport valkey://
-    backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{result_url(fleet, host, 'verifier')}"
-    client = Celery("verify", broker=broker_url(fleet, host, "verifier"), backend=backend, set_as_current=False)
+    results = url_in_clear(result_url(fleet, host, "verifier", operator=True))
+    backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{results}"
+    broker = url_in_clear(broker_url(fleet, host, "verifier", operator=True))
+    client = Celery("verify", broker=broker, backend=backend, set_as_current=False)
     queue = settings.task_default_queue
     client.conf.update(
         # The same bindings as the deployed celeryconfig declares: verify leaves none behind.

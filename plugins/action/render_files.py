@@ -24,7 +24,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 MANIFEST = "manifest.yml"
-KEYS = {"path", "absolute", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
+KEYS = {"path", "absolute", "src", "copy", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
 # As ansible.builtin.template has them.
 OVERRIDES = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
 
@@ -103,6 +103,8 @@ class ActionModule(ActionBase):
                     text = self._render(plain["src"], {**variables, **scope, "files_digest": digest.hexdigest()[:16]})
                     digest.update(f"{plain['path']}\0{text}\0".encode())
                     plain["text"] = text
+                if "copy" in entry:  # a file of the controller, as it is; decrypted where it is encrypted
+                    plain["text"] = self._loader.get_text_file_contents(plain.pop("copy"))
                 rendered.append(plain)
         return rendered
 

@@ -267,6 +267,15 @@ class Celery(CeleryConfig, Section):
     result_instance: Name = setting("broker", "Redis instance that holds the results.")
     broker_db: Whole = setting(0, "Database of the queues.", le=1023)
     result_db: Whole = setting(0, "Database of the results.", le=1023)
+    tls_ca_cert_file: PathOrEmpty = setting(
+        "",
+        "Authority that Redis' certificate is checked against, on the hosts of Celery, where `tls_source` is host; "
+        "empty takes `redis_tls_ca_cert_file`.",
+    )
+    tls_cert_file: PathOrEmpty = setting(
+        "", "Certificate that workers show, on their hosts, where `tls_source` is host; `celery_user` must read it."
+    )
+    tls_key_file: PathOrEmpty = setting("", "Its private key, on the hosts of Celery.")
     global_keyprefix: KeyPrefix = setting(
         "", "Prefix of every key, ending in a colon: lets applications share a Redis.", source=REDIS
     )
