@@ -59,8 +59,8 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
 
-certificates: _env ## issue the certificates that ENV lacks, and renew those that end soon
-	@python -m settings certificates $(INVENTORY)
+certificates: _env ## issue the certificates that ENV lacks, and renew those that end soon (NEXT=1: add the next authority)
+	@python -m settings certificates $(INVENTORY) $(if $(NEXT),--next)
 
 _renew: _env
 	@python -m settings certificates $(INVENTORY) --renew
@@ -92,8 +92,9 @@ benchmark: $(VENV)/.dev ## measure how long staging takes, against an empty play
 	@python -m benchmarks
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
-	@for name in uv stack dev worker; do \
-	  uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --no-emit-index-url \
+	@for name in uv stack dev worker worker-plus; do \
+	  case $$name in *-plus) python=3.13 ;; *) python=3.11 ;; esac; \
+	  uv pip compile --quiet --universal --upgrade --generate-hashes --python-version $$python --no-emit-index-url \
 	    --no-annotate --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 help: ## list these targets

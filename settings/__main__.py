@@ -88,7 +88,7 @@ def secrets(args: argparse.Namespace) -> int:
 def certificates(args: argparse.Namespace) -> int:
     """Write the certificates that an inventory needs and lacks, or that are about to end."""
     from settings.certificates import now
-    from settings.issue import NotIssuedError, bring_up_to_date, wanted
+    from settings.issue import NotIssuedError, announce, bring_up_to_date, wanted
     from settings.loader import load_unjudged
     from settings.vaults import VaultClosedError
 
@@ -105,6 +105,9 @@ def certificates(args: argparse.Namespace) -> int:
         return 0
     password_file = os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE", "")
     try:
+        if args.next:
+            announce(fleet, now(), vault_password=Path(password_file) if password_file else None, say=print)
+            return 0
         written = bring_up_to_date(
             fleet,
             now(),
@@ -153,6 +156,7 @@ def main() -> int:
             command.add_argument("--host", help="fail unless the inventory has this host or group")
         if function is certificates:
             command.add_argument("--renew", action="store_true", help="renew what is due; found no new authority")
+            command.add_argument("--next", action="store_true", help="add an authority that will take over")
         if function is prepare:
             command.add_argument("--root", type=Path, required=True, help="directory below which the stack stands")
     args = parser.parse_args()

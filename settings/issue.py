@@ -137,6 +137,34 @@ def bring_up_to_date(
     return written
 
 
+def announce(fleet: Fleet, at: datetime.datetime, *, vault_password: Path | None, say: Callable[[str], None]) -> None:
+    """Add a new authority to those that are trusted; it signs once its key is renamed to ca.key.
+
+    Raises:
+        NotIssuedError: if there is no authority yet, or one is announced already.
+    """
+    for place, entries in wanted(fleet).items():
+        if not entries:
+            continue
+        if not place.authority.is_file() or place.next_key.is_file():
+            said = (
+                f"{place.next_key} is there already" if place.next_key.is_file() else f"there is no {place.authority}"
+            )
+            raise NotIssuedError(f"A next authority cannot be made: {said}.")
+        days = max(host.tls.authority_days for host in fleet if store(host) == place)
+        made = new_authority(_name(place, at), days, at)
+        both = Issued(place.authority.read_text() + made.certificate, made.key)
+        _Writer(vault_password, place).write((place.authority, place.next_key), both)
+        say(
+            f"added a new authority to {place.authority}: deploy, so that all trust it; then move {place.next_key} to "
+            f"{place.authority_key} and deploy; then delete the old one from {place.authority} and deploy."
+        )
+
+
+def _name(place: Store, at: datetime.datetime) -> str:
+    return f"Redis of {place.folder.resolve().parent.name}, {at:%Y-%m-%d}"
+
+
 def _authority(
     place: Store,
     entries: list[Wanted],
@@ -152,8 +180,7 @@ def _authority(
     if not place.authority.is_file():
         if not may_found:
             raise NotIssuedError(f"There is no {place.authority}: run `make certificates ENV=...`.")
-        name = f"Redis of {place.folder.resolve().parent.name}, {at:%Y-%m-%d}"
-        writer.write((place.authority, place.authority_key), new_authority(name, days, at))
+        writer.write((place.authority, place.authority_key), new_authority(_name(place, at), days, at))
         say(f"wrote {place.authority} (new) and its key, {writer.how}")
     if not place.authority_key.is_file():
         return None  # kept elsewhere: fine as long as nothing is due

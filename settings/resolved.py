@@ -61,6 +61,7 @@ def _workers(host: HostSettings) -> list[dict[str, Any]]:
 def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     celery = host.celery.model_dump(context=REVEAL)
     celery["config"] = {key: celery[key] for key in CONFIG_KEYS}
+    celery["requirements"] = host.celery.requirements_file
     celery["workers"] = _workers(host)
     celery["release"] = release_id(host.celery) if host.uses_celery else ""
     celery["runs_workers"] = "celery" in host.raw.groups

@@ -41,6 +41,11 @@ class Store:
         """Key of the authority; only issuing needs it."""
         return self.folder / "ca.key"
 
+    @property
+    def next_key(self) -> Path:
+        """Key of an authority that is trusted already and does not sign yet."""
+        return self.folder / "ca-next.key"
+
     def server(self, host: str) -> tuple[Path, Path]:
         """Return certificate and key of a host's Redis."""
         return self.folder / "servers" / f"{host}.crt", self.folder / "servers" / f"{host}.key"

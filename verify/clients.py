@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from settings.endpoints import Endpoint, broker_url, result_url
 from settings.fleet import Fleet, HostSettings
+from settings.model import Celery as CelerySettings
 from settings.model.redis import RedisInstance
 from settings.tls import operator_files
 from verify.keys import files_in_clear, url_in_clear
@@ -70,8 +71,17 @@ def instance_client(host: HostSettings, instance: RedisInstance, credentials: di
 
 def result_client(fleet: Fleet, host: HostSettings) -> redis.Redis:
     """Return a client of the results, as the verifier."""
-    client: redis.Redis = redis.Redis.from_url(url_in_clear(result_url(fleet, host, "verifier", operator=True)), **options())
+    client: redis.Redis = redis.Redis.from_url(
+        url_in_clear(result_url(fleet, host, "verifier", operator=True)), **options()
+    )
     return client
+
+
+def _of_transport(settings: CelerySettings) -> dict[str, Any]:
+    """Return the options that only the transport in use knows."""
+    if settings.transport == "redis-plus":
+        return {"blocking_timeout": TIMEOUT / 3}  # shorter than the longest answer
+    return {"priority_steps": settings.priority_steps, "queue_order_strategy": settings.queue_order_strategy}
 
 
 def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
@@ -101,8 +111,7 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
         broker_connection_timeout=TIMEOUT,
         broker_transport_options={
             "visibility_timeout": settings.visibility_timeout,
-            "priority_steps": settings.priority_steps,
-            "queue_order_strategy": settings.queue_order_strategy,
+            **_of_transport(settings),
             "global_keyprefix": settings.global_keyprefix,
             "socket_timeout": TIMEOUT,
             "socket_connect_timeout": TIMEOUT,

@@ -16,7 +16,6 @@ from settings.problem import report as problems
 from verify.board import Board, exit_code, shown
 from verify.evidence import Evidence, EvidenceError, read_evidence
 from verify.files import write_json, write_junit
-from verify.keys import forget
 from verify.progress import Telling
 from verify.report import tell
 from verify.runner import Run
@@ -47,8 +46,6 @@ def verify(args: argparse.Namespace, clock: float) -> int:
             run.all()
         except EvidenceError as error:
             return _refuse(str(error))
-        finally:
-            forget()
     rows = shown(board.rows, args.only)
     duration = time.monotonic() - clock
     tell(rows, duration)

@@ -13,7 +13,6 @@ from settings.secrets import write_private
 from settings.tls import TlsFiles
 from settings.vaults import is_encrypted, read_clear
 
-
 _one_by_one = threading.Lock()
 
 

@@ -64,11 +64,14 @@ def _expiry(fleet: Fleet) -> Iterator[Violation]:
         except (BadCertificateError, UnicodeDecodeError):
             yield Violation(host, "tls_source", f"{short(path)} holds no certificate in PEM", where=short(path))
             continue
-        if left < host.tls.least_days:
+        own = path == store(host).authority
+        least = host.tls.renew_days if own else host.tls.least_days  # an authority takes three deploys to replace
+        if left < least:
             said = f"it ends in {left:.1f} days" if left > 0 else f"it ended {-left:.1f} days ago"
-            fix = MAKE if host.tls.source == "generated" and path.name != "ca.crt" else "put a newer one there"
-            least = str(host.tls.least_days)
-            yield Violation(host, "tls_least_days", f"{short(path)}: {said}", value=least, where=short(path), fix=fix)
+            generated = host.tls.source == "generated"
+            fix = (MAKE[:-1] + " NEXT=1`" if own else MAKE) if generated else "put a newer one there"
+            variable = "tls_renew_days" if own else "tls_least_days"
+            yield Violation(host, variable, f"{short(path)}: {said}", value=str(least), where=short(path), fix=fix)
 
 
 def _keys(fleet: Fleet) -> Iterator[Violation]:

@@ -74,7 +74,9 @@ def _lasts(server: Server) -> Outcome:
 
 def _asks(server: Server) -> Outcome:
     if server.instance.tls_auth_clients != "yes":
-        return unchecked(f"redis_tls_auth_clients is {server.instance.tls_auth_clients}: passwords alone tell clients apart")
+        return unchecked(
+            f"redis_tls_auth_clients is {server.instance.tls_auth_clients}: passwords alone tell clients apart"
+        )
     endpoint = Endpoint.of(server.host, server.instance)
     authority = operator_files(server.host, server.instance).authority
     everything: dict[str, Any] = {"ssl": True, "ssl_ca_certs": authority, **login(server.host, "health"), **options()}
