@@ -185,7 +185,9 @@ def _authority(
     if not place.authority_key.is_file():
         return None  # kept elsewhere: fine as long as nothing is due
     try:
-        return authority_of(read_certificates(place.authority.read_text()), read_clear(place.authority_key))
+        return authority_of(
+            read_certificates(place.authority.read_text()), read_clear(place.authority_key, writer.password)
+        )
     except BadCertificateError as error:
         raise NotIssuedError(f"{place.authority_key}: {error}.") from None
 

@@ -92,8 +92,12 @@ def opened(encrypted: list[File], secrets: list[Any]) -> tuple[dict[Path, str], 
     return texts, problems
 
 
-def read_clear(path: Path) -> str:
+def read_clear(path: Path, password_file: Path | None = None) -> str:
     """Return the text of a file, decrypted where it is encrypted.
+
+    Args:
+        path: the file.
+        password_file: holds a password beside those that Ansible is configured with.
 
     Raises:
         OSError: if it cannot be read.
@@ -106,7 +110,11 @@ def read_clear(path: Path) -> str:
     from ansible.parsing.vault import VaultLib
 
     try:
-        return str(VaultLib(load_secrets(DataLoader(), None)[0]).decrypt(path.read_bytes()).decode())
+        return str(
+            VaultLib(load_secrets(DataLoader(), str(password_file or "") or None)[0])
+            .decrypt(path.read_bytes())
+            .decode()
+        )
     except AnsibleError:
         raise VaultClosedError(f"{path} is encrypted, and no given password opens it: {FIX}.") from None
 

@@ -334,7 +334,8 @@ class Celery(CeleryConfig, Section):
         min_length=1,
     )
     queue_order_strategy: Annotated[Literal["round_robin", "sorted", "priority"], Word] = setting(
-        "priority", "Order in which a worker asks its queues, on the redis transport; priorities hold only with priority.",
+        "priority",
+        "Order in which a worker asks its queues, on the redis transport; priorities hold only with priority.",
         source=REDIS,
     )
     socket_timeout: Seconds = setting(
@@ -351,6 +352,7 @@ class Celery(CeleryConfig, Section):
         10, "PING a connection that was idle this long before it is used.", unit="seconds", source=CONFIG, le=86_400
     )
     extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
+
     @property
     def requirements_file(self) -> str:
         """The file of requirements, by transport where none is named."""

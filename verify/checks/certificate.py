@@ -20,7 +20,7 @@ from verify.server import Server, ping, silence
 
 LASTS = Promise(
     "security.certificate",
-    "shows a certificate of its authority that lasts",
+    "shows a trusted certificate that lasts",
     ("redis_tls_port", "tls_source", "tls_least_days"),
     "days left",
 )
