@@ -195,6 +195,10 @@ def log_in(module: AnsibleModule, client: Client) -> bool:
         except ConnectionError as error:
             if "refused" in str(error) or "No such file" in str(error):
                 return False
+            if "negotiate a TLS" in str(error) or "Invalid" in str(error):
+                module.fail_json(
+                    msg=f"The TLS files on this host cannot be used to ask {where} ({str(error).splitlines()[0]}): certificate, key and authority must be there and belong together. Correct what tls_source brings; a running Redis goes on with what it has."
+                )
             module.fail_json(
                 msg=f"Something answers on {where} that is no Redis ({error}): stop it, or set another redis_port."
             )
