@@ -1,4 +1,4 @@
-"""Command line of the settings: `python -m settings validate|generate|secrets|certificates|prepare`."""
+"""Command line of the settings: `python -m settings validate|generate|secrets|rotate|certificates|prepare`."""
 
 from __future__ import annotations
 
@@ -123,6 +123,24 @@ def certificates(args: argparse.Namespace) -> int:
     return 0
 
 
+def rotate(args: argparse.Namespace) -> int:
+    """Give the users of Redis new passwords; the old ones stay valid until the end."""
+    from settings import rotation
+
+    try:
+        if args.step == "begin":
+            path, users = rotation.begin(args.inventory, args.user)
+            print(
+                f"{path}: new passwords for {', '.join(users)}; the old ones stay valid until all clients have the new"
+            )
+        else:
+            print(f"{rotation.end(args.inventory)}: the old passwords are forgotten")
+    except rotation.NotRotated as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    return 0
+
+
 def prepare(args: argparse.Namespace) -> int:
     """Choose this machine's values of a local inventory, once."""
     from settings.localhost import NotPossible, remember
@@ -144,7 +162,7 @@ def main() -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not hide what is wrong
     parser = argparse.ArgumentParser(prog="settings", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for function in (validate, generate, secrets, certificates, prepare):
+    for function in (validate, generate, secrets, rotate, certificates, prepare):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         if function is generate:
@@ -157,6 +175,9 @@ def main() -> int:
         if function is certificates:
             command.add_argument("--renew", action="store_true", help="renew what is due; found no new authority")
             command.add_argument("--next", action="store_true", help="add an authority that will take over")
+        if function is rotate:
+            command.add_argument("step", choices=["begin", "end"])
+            command.add_argument("--user", action="append", default=[], help="only this user; may be repeated")
         if function is prepare:
             command.add_argument("--root", type=Path, required=True, help="directory below which the stack stands")
     args = parser.parse_args()

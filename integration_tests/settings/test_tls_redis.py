@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 from settings.certificates import now
 from settings.fleet import Fleet
 from settings.issue import bring_up_to_date

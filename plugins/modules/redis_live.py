@@ -200,7 +200,7 @@ def log_in(module: AnsibleModule, client: Client) -> bool:
                     msg=f"The TLS files on this host cannot be used to ask {where} ({str(error).splitlines()[0]}): certificate, key and authority must be there and belong together. Correct what tls_source brings; a running Redis goes on with what it has."
                 )
             module.fail_json(
-                msg=f"Something answers on {where} that is no Redis ({error}): stop it, or set another redis_port."
+                msg=f"Something answers on {where} that is no Redis ({' '.join(str(error).split())}): stop it, or set another redis_port."
             )
         return True
     module.fail_json(
@@ -400,6 +400,8 @@ def main() -> None:
                 msg=f"Redis runs, and still differs in {', '.join(result['restart'])}: restart it by its manager, then run this again."
             )
     except FileNotFoundError:
+        if module.check_mode:
+            module.exit_json(**result)  # a bare host: the deploy would install it first
         module.fail_json(
             msg=f"There is no {module.params['cli']} on this host: install Redis, or correct redis_cli_binary."
         )
