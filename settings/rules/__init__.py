@@ -20,6 +20,7 @@ from settings.rules import (
     queues,
     risks,
     sentinel,
+    tls,
     workers,
 )
 from settings.rules.rule import Rule, Violation
@@ -30,6 +31,7 @@ TOPICS = (
     persistence,
     instances,
     network,
+    tls,
     access,
     host,
     delivery,
