@@ -77,11 +77,23 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     return celery
 
 
+def _roles(host: HostSettings) -> list[str]:
+    """Return the roles with files on a host, in the order of site.yml."""
+    here = {
+        "host": True,
+        "supervisor": host.stack.process_manager == "supervisor",
+        "tls": True,
+        "redis": bool(host.instances),
+        "celery": host.uses_celery,
+    }
+    return [role for role, due in here.items() if due]
+
+
 def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     """Return the data of one host.
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
-    `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`;
+    `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`;
     `tls` names what is copied from the controller. Secrets are in clear:
     keep it out of logs.
     """
@@ -91,6 +103,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "root": root,
         "run_dir": host.stack.stack_run_dir or f"{root}/run",
         "unprivileged": bool(root),
+        "roles": _roles(host),
         "process_manager": host.stack.process_manager,
         "supervisor": {
             "daemon": host.stack.stack_supervisord_binary,

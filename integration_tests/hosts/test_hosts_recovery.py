@@ -50,11 +50,6 @@ def runs_all(fleet: Fleet, host: str) -> bool:
     return fleet.units()[host] == expected(fleet)[host]
 
 
-def runs_all(fleet: Fleet, host: str) -> bool:
-    """Return whether a host runs what the settings put there."""
-    return fleet.units()[host] == expected(fleet)[host]
-
-
 def ask_broker(fleet: Fleet, statement: str) -> str:
     """Run a line of Python on a worker host, with kombu's client of the broker at hand; return what it prints."""
     script = (
