@@ -74,11 +74,18 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     return celery
 
 
+def _backup(host: HostSettings) -> dict[str, Any]:
+    backup = host.backup.model_dump()
+    backup["instances"] = [instance.name for instance in host.backed_up]
+    backup["by_ssh"] = bool(backup["copy_to"]) and not backup["copy_to"].startswith("/")
+    return backup
+
+
 def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     """Return the data of one host.
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
-    `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`. Secrets are in clear:
+    `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`, `backup`. Secrets are in clear:
     keep it out of logs.
     """
     root = host.stack.stack_root
@@ -103,6 +110,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         },
         "sentinel": host.sentinel.model_dump(context=REVEAL),
         "celery": _celery(fleet, host),
+        "backup": _backup(host),
     }
 
 

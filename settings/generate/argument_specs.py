@@ -30,6 +30,7 @@ SHORT = {
     "redis": "Redis servers",
     "sentinel": "Redis Sentinel",
     "celery": "Celery workers, beat and Flower",
+    "backup": "Backups of Redis",
 }
 
 

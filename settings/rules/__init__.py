@@ -8,6 +8,7 @@ from settings.fleet import Fleet
 from settings.problem import Problem
 from settings.rules import (
     access,
+    backup,
     beat,
     broker,
     configuration,
@@ -32,6 +33,7 @@ TOPICS = (
     network,
     access,
     host,
+    backup,
     delivery,
     workers,
     queues,
