@@ -56,6 +56,14 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 	@$(PLAYBOOK) stage.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
 	@echo "staged in $(BUILD); it holds secrets"
 
+backup: validate ## take a backup of every Redis now, and tell what it holds
+	@STACK_PLAN=$(BUILD)/backup.json $(PLAYBOOK) backup.yml
+
+restore: validate ## put a backup back: FROM=latest, a name or a path (INSTANCE=broker); what was there stays aside
+	@STACK_PLAN=$(BUILD)/restore.json $(PLAYBOOK) restore.yml \
+	  --extra-vars 'restore_from="$(FROM)" restore_instance="$(INSTANCE)"'
+	@$(MAKE) ENV=$(ENV) verify
+
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
 
@@ -101,5 +109,5 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@scripts/bootstrap $(VENV) requirements/dev.txt
 	@touch $(VENV)/.stack
 
-.PHONY: up down status logs clean validate plan deploy verify stage secrets test lint generate benchmark requirements help \
+.PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets test lint generate benchmark requirements help \
   _env

@@ -152,7 +152,7 @@ PathOrEmpty = Annotated[
 ]
 DirectoryPath = Annotated[
     str,
-    Kind("path"),
+    Kind("directory"),
     BeforeValidator(read_word),
     matching(
         "path",

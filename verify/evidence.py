@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 
 class EvidenceError(Exception):
@@ -27,11 +27,22 @@ class Service(BaseModel):
     detail: str = ""
 
 
+class Backup(BaseModel):
+    """What came of the last backup of an instance."""
+
+    instance: str
+    name: str = ""
+    age: int | None = None  # seconds; none where there never was one
+    copy_at: str = Field("", alias="copy")
+    error: str = ""
+
+
 class HostEvidence(BaseModel):
     """What was found on one host."""
 
     files: list[File] = []
     services: list[Service] = []
+    backups: list[Backup] = []
 
 
 class Evidence(BaseModel):

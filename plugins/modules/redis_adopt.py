@@ -15,7 +15,7 @@ options:
   server: {description: Path of redis-server., type: path, required: true}
   cli: {description: Path of redis-cli., type: path, required: true}
   directory: {description: Data directory of the instance., type: path, required: true}
-  written: {description: "redis.conf as the last deploy left it on the host; may be missing.", type: path, required: true}
+  written: {description: "redis.conf as the last deploy left it on the host; may be missing.", type: path, default: ""}
   config: {description: The rendered redis.conf that is about to be written., type: str, required: true}
   timeout: {description: Longest time in seconds to load and to write the data set., type: int, default: 60}
 attributes:
@@ -126,7 +126,7 @@ def main() -> None:
             "server": {"type": "path", "required": True},
             "cli": {"type": "path", "required": True},
             "directory": {"type": "path", "required": True},
-            "written": {"type": "path", "required": True},
+            "written": {"type": "path", "default": ""},
             "config": {"type": "str", "required": True, "no_log": True},
             "timeout": {"type": "int", "default": 60},
         },

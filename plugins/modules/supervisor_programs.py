@@ -15,6 +15,7 @@ options:
   daemon: {description: Path of supervisord., type: path}
   programs: {description: Programs that must run., type: list, elements: str, default: []}
   owned: {description: "Prefix of names that this role owns; others are left alone.", type: str, default: ""}
+  state: {description: "C(stopped) stops the programs, all at once, and waits for the last.", type: str, choices: [started, stopped], default: started}
   restart: {description: Programs to restart in any case., type: list, elements: str, default: []}
   timeout: {description: Longest wait for a start in seconds., type: int, default: 60}
 attributes:
@@ -32,6 +33,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 started: {description: Programs that were started or restarted., returned: always, type: list}
+stopped: {description: Programs that were stopped., returned: when state is stopped, type: list}
 removed: {description: Programs that were removed., returned: always, type: list}
 states: {description: Program to its state and what supervisor says of it., returned: always, type: dict}
 """
@@ -48,6 +50,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 POLL = 0.05
 RUNNING = "RUNNING"
+DOWN = ("STOPPED", "EXITED", "FATAL")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -173,6 +176,25 @@ def bring_in_line(module: AnsibleModule, rpc: Any) -> dict[str, Any]:
     return {"started": started, "removed": removed}
 
 
+def stop(module: AnsibleModule, rpc: Any) -> list[str]:
+    """Ask all programs to stop, then wait for each: a warm stop takes as long as the longest task, not all of them."""
+    known = {info["name"]: info["statename"] for info in rpc.getAllProcessInfo()}
+    stopping = [name for name in module.params["programs"] if known.get(name) in (RUNNING, "STARTING", "BACKOFF")]
+    if module.check_mode:
+        return stopping
+    for name in stopping:
+        rpc.stopProcess(name, False)
+    deadline = time.monotonic() + module.params["timeout"]
+    for name in stopping:
+        while rpc.getProcessInfo(name)["statename"] not in DOWN:
+            if time.monotonic() > deadline:
+                module.fail_json(
+                    msg=f"{name} did not stop within {module.params['timeout']} s: it finishes what it runs"
+                )
+            time.sleep(POLL)
+    return stopping
+
+
 def states(rpc: Any, names: list[str]) -> dict[str, dict[str, str]]:
     """Return the state of each program that must run."""
     known = {info["name"]: info for info in rpc.getAllProcessInfo()}
@@ -193,6 +215,7 @@ def main() -> None:
             "daemon": {"type": "path"},
             "programs": {"type": "list", "elements": "str", "default": []},
             "owned": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "restart": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
         },
@@ -200,6 +223,9 @@ def main() -> None:
     )
     params = module.params
     fresh = not answers(params["socket"])
+    if params["state"] == "stopped":
+        stopped = [] if fresh else stop(module, proxy(params["socket"]))
+        module.exit_json(changed=bool(stopped), started=[], stopped=stopped, removed=[], states={})
     if fresh:
         if module.check_mode:
             down = {name: {"state": "stopped", "detail": "supervisor does not run"} for name in params["programs"]}

@@ -160,7 +160,11 @@ def prove(server: str, path: Path) -> tuple[int, int]:
     """
     # redis-check-rdb is redis-server by another name: of the same version, and there wherever Redis is.
     done = subprocess.run(
-        ["redis-check-rdb", str(path)], executable=shutil.which(server), capture_output=True, text=True, check=False
+        ["redis-check-rdb", str(path)],  # noqa: S607
+        executable=shutil.which(server),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     keys, expires = (re.search(rf"(\d+) {word}", done.stdout) for word in ("keys read", "expires"))
     if done.returncode or not keys or not expires:
@@ -203,7 +207,9 @@ def copy_off(copy: Config, instance: str, backup: Path) -> str:
     command = ["rsync", "--times", "--mkpath", "--timeout=120", f"--rsh={' '.join(shell)}", *map(str, files), target]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Failed(f"the copy to {target} failed: {' '.join(done.stderr.split()) or f'rsync exits {done.returncode}'}")
+        raise Failed(
+            f"the copy to {target} failed: {' '.join(done.stderr.split()) or f'rsync exits {done.returncode}'}"
+        )
     return target + backup.name
 
 
