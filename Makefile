@@ -62,7 +62,7 @@ backup: validate ## take a backup of every Redis now, and tell what it holds
 restore: validate ## put a backup back: FROM=latest, a name or a path (INSTANCE=broker); what was there stays aside
 	@STACK_PLAN=$(BUILD)/restore.json $(PLAYBOOK) restore.yml \
 	  --extra-vars 'restore_from="$(FROM)" restore_instance="$(INSTANCE)"'
-	@$(MAKE) ENV=$(ENV) verify
+	@$(if $(filter --check,$(ARGS)),:,$(MAKE) ENV=$(ENV) verify)
 
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 
 class EvidenceError(Exception):
@@ -33,7 +33,7 @@ class Backup(BaseModel):
     instance: str
     name: str = ""
     age: int | None = None  # seconds; none where there never was one
-    copy_at: str = Field("", alias="copy")
+    copied: str = ""
     error: str = ""
 
 

@@ -80,7 +80,7 @@ class CallbackModule(CallbackBase):
         rows = [(name, one) for name, host in sorted(self.hosts.items()) if host["tasks"] for one in host["backups"]]
         width = max((len(f"{name} {one['instance']}") for name, one in rows), default=0)
         for name, one in rows:
-            copy = f"copied to {one['copy']}" if one["copy"] else "no copy off the host"
+            copy = f"copied to {one['copied']}" if one["copied"] else "no copy off the host"
             self._display.display(
                 f"{f'{name} ' + one['instance']:<{width}}  {one['name']}  {one['size']:>12,} bytes  {one['keys']:>9,} keys  "
                 f"{one['seconds']:>6.1f} s  sha256 {one['sha256'][:12]}  {copy}"

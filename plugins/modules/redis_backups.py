@@ -50,7 +50,7 @@ BLOCK = 1024 * 1024
 ANSWER = 10  # seconds that a command may take
 POLL = 0.1  # seconds between two looks at a condition
 SHOWN = 20  # backups that a message names
-EMPTY = {"name": "", "age": None, "size": 0, "keys": 0, "seconds": 0.0, "sha256": "", "copy": "", "error": ""}
+EMPTY = {"name": "", "age": None, "size": 0, "keys": 0, "seconds": 0.0, "sha256": "", "copied": "", "error": ""}
 
 
 def info(instance: dict[str, Any]) -> dict[str, str]:
@@ -87,6 +87,14 @@ def last_of(directory: str, instance: str) -> dict[str, Any]:
     return {**found, "error": state.get("error", "")}
 
 
+def journal(command: list[str]) -> str:
+    """Return the last words of a unit; nothing where it was none that was started."""
+    if command[0] != "systemctl":
+        return ""
+    asked = ["journalctl", "--unit", command[-1], "--lines", "4", "--output", "cat"]
+    return " ".join(subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split())
+
+
 def take(module: AnsibleModule, directory: str, names: list[str]) -> None:
     """Take backups now; fail with the sentences of those that failed."""
     done = subprocess.run(module.params["take"], capture_output=True, text=True, check=False)
@@ -94,7 +102,9 @@ def take(module: AnsibleModule, directory: str, names: list[str]) -> None:
         return
     failed = [last_of(directory, name) for name in names]
     reasons = [f"{one['instance']}: {one['error']}" for one in failed if one["error"]]
-    module.fail_json(msg="No backup. " + ("; ".join(reasons) or (done.stderr or done.stdout).strip()), backups=failed)
+    if not reasons:  # it did not come so far as to write down why
+        reasons = [(done.stderr or done.stdout).strip(), journal(module.params["take"])]
+    module.fail_json(msg="No backup. " + "; ".join(filter(None, reasons)), backups=failed)
 
 
 def sha256(path: str) -> str:
@@ -146,7 +156,7 @@ def choose(module: AnsibleModule, config: dict[str, Any]) -> dict[str, Any]:
             )
     # redis-check-rdb is redis-server by another name.
     done = subprocess.run(
-        ["redis-check-rdb", path],
+        ["redis-check-rdb", path],  # noqa: S607 - the name that it is called by
         executable=shutil.which(config["server"]),
         capture_output=True,
         text=True,

@@ -60,7 +60,10 @@ class Backup(Section):
     )
     copy_port: Port = setting(22, "Port of ssh at the target.", apply=Apply.DEPLOY)
     copy_key_file: PathOrEmpty = setting(
-        "", "Private key for the target, on the host, readable by `redis_user` alone.", apply=Apply.DEPLOY
+        "",
+        "Private key for the target, on the host, root's alone: systemd hands it to the unit (supervisor does not: there "
+        "it has to be `redis_user`'s).",
+        apply=Apply.DEPLOY,
     )
     copy_known_hosts_file: PathOrEmpty = setting(
         "", "Host key of the target, on the host: an unknown one is refused.", apply=Apply.DEPLOY

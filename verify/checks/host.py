@@ -70,7 +70,7 @@ def _backup(backup: Backup, host: HostSettings, words: Words) -> Outcome:
     if backup.age > host.backup.max_age:
         found = f"{backup.name} is {backup.age} s old, and {host.backup.max_age} s is the most"
         return broken(f"{backup.age} s", Hint(found, look, do))
-    return kept(f"{backup.age} s" + (", copied off the host" if backup.copy_at else ""))
+    return kept(f"{backup.age} s" + (", copied off the host" if backup.copied else ""))
 
 
 def plain(name: str) -> str:

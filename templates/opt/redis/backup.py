@@ -200,7 +200,19 @@ def copy_off(copy: Config, instance: str, backup: Path) -> str:
     files = [backup, Path(f"{backup}.sha256")]
     if copy["to"].startswith("/"):
         return _copy_to_mount(Path(copy["to"]), Path(copy["host"]) / instance, files)
-    shell = ["ssh", "-F", "none", "-i", copy["key"], "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+    # systemd hands the key over, so that its file need not be readable by the user of Redis.
+    handed = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / "copy.key"
+    shell = [
+        "ssh",
+        "-F",
+        "none",
+        "-i",
+        str(handed) if handed.exists() else copy["key"],
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "BatchMode=yes",
+    ]
     shell += ["-o", f"UserKnownHostsFile={copy['known_hosts']}", "-o", "StrictHostKeyChecking=yes"]
     shell += ["-o", "ConnectTimeout=20", "-p", str(copy["port"])]
     target = f"{copy['to']}/{copy['host']}/{instance}/"
@@ -289,13 +301,13 @@ def run_instance(config: Config, instance: Config) -> str:
     state = {**read_state(folder), "tried": time.time(), "error": ""}
     try:
         made = back_up(config, instance, folder)
-        state["last"] = {**made, "copy": ""}
+        state["last"] = {**made, "copied": ""}
         rotate(folder, config["keep"])
         if config["copy"]:
-            state["last"]["copy"] = copy_off(config["copy"], instance["name"], folder / made["name"])
+            state["last"]["copied"] = copy_off(config["copy"], instance["name"], folder / made["name"])
         print(
             f"{instance['name']}: {made['name']}, {made['size']} bytes, {made['keys']} keys, {made['seconds']:.1f} s, "
-            f"sha256 {made['sha256'][:DIGITS]}, copy: {state['last']['copy'] or 'none'}",
+            f"sha256 {made['sha256'][:DIGITS]}, copy: {state['last']['copied'] or 'none'}",
             flush=True,
         )
     except (Failed, OSError) as failed:
