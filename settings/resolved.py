@@ -75,7 +75,7 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
 
 
 def _backup(host: HostSettings) -> dict[str, Any]:
-    backup = host.backup.model_dump()
+    backup = host.backup.model_dump(context=REVEAL)
     backup["instances"] = [instance.name for instance in host.backed_up]
     backup["by_ssh"] = bool(backup["copy_to"]) and not backup["copy_to"].startswith("/")
     return backup

@@ -23,6 +23,7 @@ from settings.parsing import (
     one_line,
     one_word,
     parse_bytes,
+    private_key,
     read_word,
     redis_url,
     reveal,
@@ -59,6 +60,9 @@ Secret = Annotated[
 ]
 ManagedUrl = Annotated[
     SecretStr, Kind("secret URL"), BeforeValidator(url_text), AfterValidator(redis_url), PlainSerializer(reveal)
+]
+PrivateKey = Annotated[
+    SecretStr, Kind("private key"), BeforeValidator(secret_text), AfterValidator(private_key), PlainSerializer(reveal)
 ]
 Name = Annotated[
     str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from settings.describe import Apply, Section, setting
-from settings.types import CopyTarget, DirectoryPath, Flag, Name, PathOrEmpty, Port, Positive, TimeOfDay
+from settings.types import CopyTarget, DirectoryPath, Flag, Name, Port, Positive, PrivateKey, Text, TimeOfDay
 
 PERSISTENCE = "https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/#backing-up-redis-data"
 
@@ -59,12 +59,12 @@ class Backup(Section):
         apply=Apply.DEPLOY,
     )
     copy_port: Port = setting(22, "Port of ssh at the target.", apply=Apply.DEPLOY)
-    copy_key_file: PathOrEmpty = setting(
-        "",
-        "Private key for the target, on the host, root's alone: systemd hands it to the unit (supervisor does not: there "
-        "it has to be `redis_user`'s).",
-        apply=Apply.DEPLOY,
+    copy_key: PrivateKey | None = setting(
+        None, "Private key for the target; belongs into the vault file.", apply=Apply.DEPLOY, secret=True
     )
-    copy_known_hosts_file: PathOrEmpty = setting(
-        "", "Host key of the target, on the host: an unknown one is refused.", apply=Apply.DEPLOY
+    copy_host_key: Text = setting(
+        "",
+        "Host key of the target, as `ssh-keyscan -t ed25519` prints it, compared at the target: no other is accepted.",
+        apply=Apply.DEPLOY,
+        source="ssh(1), StrictHostKeyChecking",
     )

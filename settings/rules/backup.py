@@ -80,7 +80,7 @@ def _copy_key(fleet: Fleet) -> Iterator[Violation]:
     for host in _enabled(fleet):
         if "@" not in host.backup.copy_to:
             continue
-        for name in ("copy_key_file", "copy_known_hosts_file"):
+        for name in ("copy_key", "copy_host_key"):
             if not getattr(host.backup, name):
                 yield Violation(host, f"backup_{name}", f"ssh to {host.backup.copy_to} needs it")
 
@@ -160,7 +160,7 @@ RULES = (
         says="A copy by ssh has a key, and knows the target.",
         why="nobody is there to type a password, or to compare a fingerprint",
         source="ssh(1), StrictHostKeyChecking",
-        fix="name a file on the host",
+        fix="make one by `ssh-keygen -t ed25519 -N ''`, and read the other by `ssh-keyscan -t ed25519`",
         check=_copy_key,
         acceptable=False,
     ),

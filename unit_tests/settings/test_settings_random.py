@@ -156,6 +156,7 @@ BY_KIND: dict[str, st.SearchStrategy[Any]] = {
     "user's name": st.sampled_from(["redis", "celery", "worker"]),
     "program": st.sampled_from(["python3", "/usr/bin/python3.13"]),
     "directory": st.sampled_from(["/var/backups/redis", "/var/lib/redis/broker"]),
+    "private key": st.just("-----BEGIN OPENSSH PRIVATE KEY-----\nQUJD\n-----END OPENSSH PRIVATE KEY-----"),
     "time of day": st.sampled_from(["02:30", "23:59"]),
     "directory, or user@host:/directory": st.sampled_from(["", "/mnt/backups", "backup@192.0.2.31:/srv/backups"]),
     "path": st.sampled_from(["", "/srv/stack", "/etc/tls/ca.crt"]),

@@ -200,19 +200,7 @@ def copy_off(copy: Config, instance: str, backup: Path) -> str:
     files = [backup, Path(f"{backup}.sha256")]
     if copy["to"].startswith("/"):
         return _copy_to_mount(Path(copy["to"]), Path(copy["host"]) / instance, files)
-    # systemd hands the key over, so that its file need not be readable by the user of Redis.
-    handed = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / "copy.key"
-    shell = [
-        "ssh",
-        "-F",
-        "none",
-        "-i",
-        str(handed) if handed.exists() else copy["key"],
-        "-o",
-        "IdentitiesOnly=yes",
-        "-o",
-        "BatchMode=yes",
-    ]
+    shell = ["ssh", "-F", "none", "-i", copy["key"], "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
     shell += ["-o", f"UserKnownHostsFile={copy['known_hosts']}", "-o", "StrictHostKeyChecking=yes"]
     shell += ["-o", "ConnectTimeout=20", "-p", str(copy["port"])]
     target = f"{copy['to']}/{copy['host']}/{instance}/"
