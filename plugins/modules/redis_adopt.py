@@ -99,7 +99,9 @@ def carry_over(module: AnsibleModule, directory: str) -> int:
         socket = os.path.join(folder, "adopt.sock")
         command = [params["server"], "--dir", directory, "--dbfilename", "dump.rdb", "--appendonly", "no", "--save", ""]
         command += ["--appendfilename", FILE, "--port", "0", "--unixsocket", socket, "--daemonize", "no"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **identity)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, umask=0o027, **identity
+        )
         wait(module, process, "a loaded data set", lambda: info(params["cli"], socket).get("loading") == "0")
         keys = sum(
             int(line.split("keys=")[1].split(",")[0])

@@ -15,7 +15,7 @@ options:
   instance: {description: Instance that C(choose) and C(count) are about., type: str, default: ""}
   choose: {description: "C(latest), the name of a backup, or the absolute path of an RDB file: it is found and proven.", type: str, default: ""}
   primary: {description: "Whether the settings have it as a master, where it does not run and cannot tell.", type: bool, default: true}
-  count: {description: Wait until the instance has loaded its data set and count its keys., type: bool, default: false}
+  count: {description: Wait until the instance has its data set, from its file or its master, and count its keys., type: bool, default: false}
   timeout: {description: Longest wait of C(count) in seconds., type: int, default: 60}
 attributes:
   check_mode: {support: full}
@@ -138,6 +138,13 @@ def find(module: AnsibleModule, folder: str) -> str:
     return os.path.join(folder, name)
 
 
+def complaint(output: str) -> str:
+    """Return the line in which redis-check-rdb says what is wrong."""
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith("[info]")]
+    after = [lines[index + 1] for index, line in enumerate(lines[:-1]) if "ERROR DETECTED" in line]
+    return " ".join((after or lines)[-1:])
+
+
 def choose(module: AnsibleModule, config: dict[str, Any]) -> dict[str, Any]:
     """Find the backup and prove that it is whole."""
     path = find(module, os.path.join(config["directory"], module.params["instance"]))
@@ -164,8 +171,9 @@ def choose(module: AnsibleModule, config: dict[str, Any]) -> dict[str, Any]:
     )
     keys, expires = (re.search(rf"(\d+) {words}", done.stdout) for words in ("keys read", "expires"))
     if done.returncode or not keys or not expires:
-        last = " ".join((done.stdout.strip() or done.stderr.strip()).splitlines()[-1:])
-        refuse(module, f"{path} is damaged, says redis-check-rdb: {last}. Choose another.")
+        refuse(
+            module, f"{path} is damaged, says redis-check-rdb: {complaint(done.stdout + done.stderr)}. Choose another."
+        )
     return {
         "path": path,
         "name": os.path.basename(path),
@@ -181,13 +189,16 @@ def count(module: AnsibleModule, instance: dict[str, Any]) -> int:
     deadline = time.monotonic() + module.params["timeout"]
     while True:
         found = info(instance)
-        if found.get("loading") == "0":
+        synced = found.get("role") == "master" or found.get("master_link_status") == "up"
+        if found.get("loading") == "0" and synced:
             keys = [
                 value.split("keys=")[1].split(",")[0] for name, value in found.items() if re.fullmatch(r"db\d+", name)
             ]
             return sum(map(int, keys))
         if time.monotonic() > deadline:
-            module.fail_json(msg=f"{instance['name']} has not loaded its data set within {module.params['timeout']} s.")
+            module.fail_json(
+                msg=f"{instance['name']} has not loaded, or copied from its master, its data set within {module.params['timeout']} s."
+            )
         time.sleep(POLL)
 
 

@@ -63,7 +63,9 @@ def ask(instance: Config, *words: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(f"redis-cli does not answer: {error}") from error
     answer = done.stdout.strip()
-    if done.returncode or "AUTH failed" in done.stderr or REFUSAL.match(answer):
+    if "AUTH failed" in done.stderr:
+        raise Failed(f"Redis lets nobody in with this password: {done.stderr.strip()}")
+    if done.returncode or REFUSAL.match(answer):
         raise Failed(f"Redis does not do {words[0]}: {answer or done.stderr.strip()}")
     return answer
 
@@ -168,8 +170,8 @@ def prove(server: str, path: Path) -> tuple[int, int]:
     )
     keys, expires = (re.search(rf"(\d+) {word}", done.stdout) for word in ("keys read", "expires"))
     if done.returncode or not keys or not expires:
-        last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1:]
-        raise Failed(f"{path} is damaged, says redis-check-rdb: {' '.join(last)}")
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("[info]")]
+        raise Failed(f"{path.name} is damaged, says redis-check-rdb: {' '.join(lines[-2:])}")
     return int(keys[1]), int(expires[1])
 
 
@@ -323,7 +325,7 @@ def due(config: Config, now: float) -> bool:
         for at in config["at"]
         for back in (0, 1)
     ]
-    return max(moment for moment in times if moment <= now) > min(tried)
+    return bool(max(moment for moment in times if moment <= now) > min(tried))
 
 
 def main(arguments: list[str]) -> int:

@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import sys
+import time
 
 REFUSED = 78  # EX_CONFIG: the unit does not try again, as another try would find the same
 USAGE = 64
@@ -112,8 +113,9 @@ def trouble(config: dict[str, str]) -> str:
             return lost
     snapshot = os.path.join(data, config.get("dbfilename", "dump.rdb"))
     if os.path.isfile(snapshot) and holds_data(snapshot):
+        written = time.strftime("%Y-%m-%d %H:%M", time.localtime(os.path.getmtime(snapshot)))
         return (
-            f"{snapshot} holds data, and appendonly is on without an append-only file: Redis would not read it. "
+            f"{snapshot} holds data of {written}, and appendonly is on without an append-only file: Redis would not read it. "
             f"To keep it, `make restore FROM={snapshot}`; to do without it, move it out of {data}"
         )
     return ""
