@@ -86,7 +86,7 @@ def test_a_wrong_password_fails_at_once_and_keeps_what_is_known(server: Server) 
     assert backup.run(server.config, []) == 0
     wrong = {**server.config, "instances": [{**server.instance, "password": "wrong"}]}
     assert backup.run(wrong, []) == 1
-    assert "WRONGPASS" in state(server)["error"]
+    assert "refuses the password" in state(server)["error"]
     assert state(server)["last"]["name"] == backups(server)[-1].name
 
 

@@ -64,7 +64,7 @@ def ask(instance: Config, *words: str) -> str:
         raise Failed(f"redis-cli does not answer: {error}") from error
     answer = done.stdout.strip()
     if "AUTH failed" in done.stderr:
-        raise Failed(f"Redis lets nobody in with this password: {done.stderr.strip()}")
+        raise Failed(f"Redis refuses the password ({done.stderr.strip()}): `make deploy` writes the valid one")
     if done.returncode or REFUSAL.match(answer):
         raise Failed(f"Redis does not do {words[0]}: {answer or done.stderr.strip()}")
     return answer
