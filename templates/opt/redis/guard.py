@@ -4,7 +4,7 @@
     guard.py SERVER CONFIG      becomes `SERVER CONFIG`, or exits 78 with the reason
 
 Redis reads the append-only file alone where appendonly is on. Without the file's manifest, or without the whole
-folder beside a good RDB file, it starts EMPTY and says nothing (measured on 7.0.15 and 8.0.2): the workers then find
+folder beside a good RDB file, it starts EMPTY and says nothing (measured on 6.2.5, 7.0.15 and 8.0.2): the workers then find
 no task, and the next rewrite makes it so for good. A first start has neither, and passes.
 
 Standard library only, Python 3.9 or newer, and no template in it: what is tested is what is shipped.
