@@ -56,6 +56,18 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 	@$(PLAYBOOK) stage.yml --extra-vars stack_stage_root=$(CURDIR)/$(BUILD)
 	@echo "staged in $(BUILD); it holds secrets"
 
+##@ Changing what runs
+
+roll: validate ## restart the processes of Celery, one after the other, drained; stops at the first that does not come back
+	@$(PLAYBOOK) roll.yml
+
+rotate: validate ## new passwords for the users of Redis (USERS="worker producer"), both valid in between, then the old ones end
+	@python -m settings rotate $(INVENTORY) begin $(foreach user,$(USERS),--user $(user))
+	@$(MAKE) ENV=$(ENV) deploy
+	@$(MAKE) ENV=$(ENV) verify
+	@python -m settings rotate $(INVENTORY) end
+	@$(MAKE) ENV=$(ENV) deploy
+
 backup: validate ## take a backup of every Redis now, and tell what it holds
 	@STACK_PLAN=$(BUILD)/backup.json $(PLAYBOOK) backup.yml
 
@@ -66,6 +78,17 @@ restore: validate ## put a backup back: FROM=latest, a name or a path (INSTANCE=
 
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
+
+##@ Servers as containers, to try the roles on: systemd, SSH, Debian 12 and 13
+
+engine: $(VENV)/.dev ## make Docker answer, and pull or build the images of images/images.yml
+	@python -m engine up
+
+hosts: _env $(VENV)/.dev ## start the hosts of ENV as containers: make hosts ENV=staging
+	@python -m engine hosts $(INVENTORY)
+
+hosts-gone: _env $(VENV)/.dev ## remove the containers of ENV
+	@python -m engine remove $(INVENTORY)
 
 _env: $(VENV)/.stack
 	@test -n "$(ENV)" || { echo "Which inventory? Say ENV=…, one of: $$(ls inventories | tr '\n' ' ')" >&2; exit 2; }
@@ -99,7 +122,7 @@ requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
 	    --no-annotate --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 help: ## list these targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.stack: requirements/uv.txt requirements/stack.txt | scripts/bootstrap
 	@test -e $(VENV)/.dev -a requirements/dev.txt -ot $(VENV)/.dev && touch $@ || scripts/bootstrap $(VENV) requirements/stack.txt
@@ -110,4 +133,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets test lint generate benchmark requirements help \
-  _env
+  engine hosts hosts-gone _env

@@ -1,4 +1,4 @@
-"""Command line of the settings: `python -m settings validate|generate|secrets|prepare`."""
+"""Command line of the settings: `python -m settings validate|generate|secrets|rotate|prepare`."""
 
 from __future__ import annotations
 
@@ -85,6 +85,24 @@ def secrets(args: argparse.Namespace) -> int:
     return 0
 
 
+def rotate(args: argparse.Namespace) -> int:
+    """Give the users of Redis new passwords; the old ones stay valid until the end."""
+    from settings import rotation
+
+    try:
+        if args.step == "begin":
+            path, users = rotation.begin(args.inventory, args.user)
+            print(
+                f"{path}: new passwords for {', '.join(users)}; the old ones stay valid until all clients have the new"
+            )
+        else:
+            print(f"{rotation.end(args.inventory)}: the old passwords are forgotten")
+    except rotation.NotRotated as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    return 0
+
+
 def prepare(args: argparse.Namespace) -> int:
     """Choose this machine's values of a local inventory, once."""
     from settings.localhost import NotPossible, remember
@@ -106,7 +124,7 @@ def main() -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not hide what is wrong
     parser = argparse.ArgumentParser(prog="settings", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for function in (validate, generate, secrets, prepare):
+    for function in (validate, generate, secrets, rotate, prepare):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         if function is generate:
@@ -116,6 +134,9 @@ def main() -> int:
         if function is validate:
             command.add_argument("--json", type=Path, help="write the findings here, too")
             command.add_argument("--host", help="fail unless the inventory has this host or group")
+        if function is rotate:
+            command.add_argument("step", choices=["begin", "end"])
+            command.add_argument("--user", action="append", default=[], help="only this user; may be repeated")
         if function is prepare:
             command.add_argument("--root", type=Path, required=True, help="directory below which the stack stands")
     args = parser.parse_args()

@@ -49,6 +49,9 @@ COMMANDS = {
     # what a replica asks its master
     "replica": "+psync +replconf +ping",
 }
+# Nobody logs in as `default`: it is off and has no password. It keeps all rights, because Redis 7.0 reads its append-only
+# file as this user, and throws away every MULTI … EXEC that holds a command the user may not run (docs/decisions/017).
+NOBODY = "off sanitize-payload resetpass ~* &* +@all"
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def users(fleet: Fleet, host: HostSettings, instance: RedisInstance) -> list[Use
         return User(name, f"on sanitize-payload {_hashes(*passwords)} {rules}")
 
     previous = host.redis.previous_passwords
-    result = [User("default", "off sanitize-payload resetchannels -@all")]
+    result = [User("default", NOBODY)]
     for name in BUILT_IN:
         if name in host.redis.passwords:
             old = previous[name].get_secret_value() if name in previous else None

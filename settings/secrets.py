@@ -7,6 +7,7 @@ import secrets
 import string
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from settings.acl import BUILT_IN
 
@@ -39,12 +40,31 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def encrypt(text: str, password_file: Path) -> str:
-    """Encrypt a text as ansible-vault does."""
+def _vault(password_file: Path) -> Any:
+    """Return Ansible's vault, opened with the password of a file."""
     from ansible.constants import DEFAULT_VAULT_IDENTITY
     from ansible.parsing.dataloader import DataLoader
     from ansible.parsing.vault import VaultLib, get_file_vault_secret
 
     secret = get_file_vault_secret(filename=str(password_file), loader=DataLoader())
     secret.load()
-    return str(VaultLib([(DEFAULT_VAULT_IDENTITY, secret)]).encrypt(text.encode()).decode())
+    return VaultLib([(DEFAULT_VAULT_IDENTITY, secret)])
+
+
+def encrypt(text: str, password_file: Path) -> str:
+    """Encrypt a text as ansible-vault does."""
+    return str(_vault(password_file).encrypt(text.encode()).decode())
+
+
+def decrypt(text: str, password_file: Path) -> str:
+    """Decrypt a text of ansible-vault.
+
+    Raises:
+        ValueError: if the password does not open it.
+    """
+    from ansible.errors import AnsibleError
+
+    try:
+        return str(_vault(password_file).decrypt(text.encode()).decode())
+    except AnsibleError as error:
+        raise ValueError("the vault does not open") from error

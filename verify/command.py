@@ -20,6 +20,7 @@ from verify.progress import Telling
 from verify.report import tell
 from verify.runner import Run
 from verify.threads import Later, until
+from verify.tunnel import NoTunnel, tunnel
 
 REFUSED = 2
 
@@ -43,8 +44,9 @@ def verify(args: argparse.Namespace, clock: float) -> int:
         board = Board(telling.row)
         run = Run(loaded, args.inventory, board, evidence, args.allow_restart, args.only, telling.finished)
         try:
-            run.all()
-        except EvidenceError as error:
+            with tunnel(loaded.fleet, args.inventory):
+                run.all()
+        except (EvidenceError, NoTunnel) as error:
             return _refuse(str(error))
     rows = shown(board.rows, args.only)
     duration = time.monotonic() - clock

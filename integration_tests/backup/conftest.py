@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 from settings.acl import COMMANDS
 from settings.localhost import free_ports
 from templates.opt.redis import guard

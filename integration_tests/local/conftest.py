@@ -1,19 +1,15 @@
-"""The clones that the tests share, and what a failing test leaves behind."""
+"""The clones that the tests share."""
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from integration_tests.local.clone import CHECKOUT, CLONES, Clone, cloned
-
-ARTIFACTS = CHECKOUT / "build" / "artifacts"
-FAILED = pytest.StashKey[bool]()
+from integration_tests.conftest import FAILED
+from integration_tests.local.clone import Clone, cloned
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,35 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason="these tests read /proc: Linux only"))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep the evidence of a failure while it is there."""
-    report = yield
-    if report.failed:
-        item.stash[FAILED] = True
-        with suppress(OSError):
-            keep_evidence(ARTIFACTS / item.name.replace("/", "_"))
-    return report
-
-
-def keep_evidence(folder: Path) -> None:
-    """Copy logs, reports and outputs of every clone."""
-    for number, clone in enumerate(CLONES, start=1):
-        target = folder / f"{number}-{clone.folder.name[:20]}"
-        target.mkdir(parents=True, exist_ok=True)
-        told = (
-            f"$ {' '.join(run.words)}\n{run.output}\nexit {run.code} after {run.seconds:.1f} s\n" for run in clone.runs
-        )
-        (target / "outputs.log").write_text("\n".join(told))
-        for file in (
-            *clone.root.glob("var/log/*/*"),
-            *clone.folder.glob("build/*/*.json"),
-            *clone.folder.glob("build/*/*.log"),
-        ):
-            if file.is_file():
-                shutil.copy(file, target / "-".join(file.relative_to(clone.folder).parts).lstrip("."))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from integration_tests.local.clone import Clone
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 
 HEARTBEAT = "celery-task-meta-probe-heartbeat"
 
@@ -71,17 +71,13 @@ def paused(clone: Clone, queue: str) -> Iterator[None]:
         with application(clone, "control") as app:
             return bool(getattr(app.control, command)(queue, destination=[f"{queue}-1@localhost"], reply=True))
 
-    assert tell("cancel_consumer"), f"the worker of {queue} does not answer"
+    # our connections, which kombu pools for the whole process, may have died with a Redis meanwhile
+    lost = (redis.RedisError, OperationalError)
+    wait_until(f"the worker of {queue} answers", lambda: tell("cancel_consumer"), 30, ignoring=lost)
     try:
         yield
     finally:
-        # its connections may have died with a Redis meanwhile
-        wait_until(
-            f"{queue} is consumed again",
-            lambda: tell("add_consumer"),
-            60,
-            ignoring=(redis.RedisError, OperationalError),
-        )
+        wait_until(f"{queue} is consumed again", lambda: tell("add_consumer"), 60, ignoring=lost)
 
 
 def not_once(clone: Clone, entries: Collection[str], seconds: float) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pytest
 
 from integration_tests.local.clone import Clone
 from integration_tests.local.talk import HEARTBEAT, connect
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 
 Rows = set[tuple[str, str]]
 OVERDUE = 10.0  # seconds: a heartbeat comes every 5, and may be 4 late

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from integration_tests.local.clone import CHECKOUT, Clone
+from integration_tests.checkout import CHECKOUT
+from integration_tests.local.clone import Clone
 from settings.secrets import passwords_yaml, write_private
 
 DIGEST = re.compile(r"STACK_DIGEST=\"?([0-9a-f]{16})")

@@ -12,7 +12,7 @@ import redis
 from integration_tests.local.clone import Clone
 from integration_tests.local.processes import runs
 from integration_tests.local.talk import application, connect
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 
 BACK = 15.0  # seconds until it serves again
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from integration_tests.local.clone import Clone, Run
-from integration_tests.local.waiting import wait_until
+from integration_tests.checkout import Run
+from integration_tests.local.clone import Clone
+from integration_tests.waiting import wait_until
 
 SOON = 30.0  # seconds: nobody waits longer for the news that a port is taken
 CLOSED = "http://127.0.0.1:9/simple"  # discard: nobody listens there

@@ -13,7 +13,7 @@ import redis
 from integration_tests.local.clone import Clone
 from integration_tests.local.processes import runs
 from integration_tests.local.talk import connect, not_once, paused, publish, setting, waiting
-from integration_tests.local.waiting import wait_until
+from integration_tests.waiting import wait_until
 from settings.localhost import free_ports
 
 TASKS = 1_000

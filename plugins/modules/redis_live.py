@@ -151,7 +151,7 @@ def log_in(module: AnsibleModule, client: Client) -> bool:
             if "refused" in str(error) or "No such file" in str(error):
                 return False
             module.fail_json(
-                msg=f"Something answers on {where} that is no Redis ({error}): stop it, or set another redis_port."
+                msg=f"Something answers on {where} that is no Redis ({' '.join(str(error).split())}): stop it, or set another redis_port."
             )
         return True
     module.fail_json(
@@ -318,6 +318,8 @@ def main() -> None:
                 msg=f"Redis runs, and still differs in {', '.join(result['restart'])}: restart it by its manager, then run this again."
             )
     except FileNotFoundError:
+        if module.check_mode:
+            module.exit_json(**result)  # a bare host: the deploy would install it first
         module.fail_json(
             msg=f"There is no {module.params['cli']} on this host: install Redis, or correct redis_cli_binary."
         )

@@ -8,7 +8,8 @@ module: supervisor_programs
 short_description: Start, restart and remove programs of supervisor until they are as its files say
 description:
   - Starts supervisord where it does not run and C(daemon) is given.
-  - A program whose definition changed is restarted, one at a time, each stopped by its own signal and wait.
+  - A program whose definition changed is stale. Stale programs are restarted one at a time, those of Celery drained
+    first and waited for afterwards.
 options:
   config: {description: Path of supervisord.conf., type: path, required: true}
   socket: {description: Path of supervisor's socket., type: path, required: true}
@@ -17,7 +18,14 @@ options:
   owned: {description: "Prefix of names that this role owns; others are left alone.", type: str, default: ""}
   state: {description: "C(stopped) stops the programs, all at once, and waits for the last.", type: str, choices: [started, stopped], default: started}
   restart: {description: Programs to restart in any case., type: list, elements: str, default: []}
+  roll: {description: Whether to restart stale programs; otherwise they are only named., type: bool, default: true}
+  await: {description: Whether to wait for every node and not only for those that were started., type: bool, default: false}
   timeout: {description: Longest wait for a start in seconds., type: int, default: 60}
+  nodes: {description: Program to the Celery node that it runs., type: dict, default: {}}
+  ask: {description: The command celery-node., type: list, elements: str, default: []}
+  environment: {description: Environment file of that command., type: path}
+  drain_timeout: {description: Longest drain in seconds., type: int, default: 60}
+  ready_timeout: {description: Longest wait for a node in seconds., type: int, default: 60}
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
@@ -35,6 +43,8 @@ RETURN = r"""
 started: {description: Programs that were started or restarted., returned: always, type: list}
 stopped: {description: Programs that were stopped., returned: when state is stopped, type: list}
 removed: {description: Programs that were removed., returned: always, type: list}
+stale: {description: Programs that run as an older file says., returned: always, type: list}
+drained: {description: What the drains came to., returned: always, type: list}
 states: {description: Program to its state and what supervisor says of it., returned: always, type: dict}
 """
 
@@ -47,6 +57,7 @@ import xmlrpc.client
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.celery_nodes import OPTIONS, Nodes
 
 POLL = 0.05
 RUNNING = "RUNNING"
@@ -133,47 +144,63 @@ def await_running(module: AnsibleModule, rpc: Any, name: str) -> None:
 
 def bring_in_line(module: AnsibleModule, rpc: Any) -> dict[str, Any]:
     """Add, restart and remove programs; return what was done."""
-    owned = module.params["owned"]
-    started: list[str] = []
+    params, nodes = module.params, Nodes(module.params)
     try:
         added, changed, removed = (
-            [name for name in names if name.startswith(owned)] for names in rpc.reloadConfig()[0]
+            [name for name in names if name.startswith(params["owned"])] for names in rpc.reloadConfig()[0]
         )
     except xmlrpc.client.Fault as fault:
         module.fail_json(msg=f"supervisor cannot read its files: {fault.faultString}")
     running = {info["name"]: info for info in rpc.getAllProcessInfo()}
-    again = [name for name in module.params["restart"] if name in running and name not in changed]
+    again = [name for name in params["restart"] if name in running and name not in changed]
     stopped = [
         name
-        for name in module.params["programs"]
+        for name in params["programs"]
         if name in running and running[name]["statename"] not in (RUNNING, "STARTING") and name not in changed
     ]
+    stale = [name for name in params["programs"] if name in changed or name in again]
+    rolled = stale if params["roll"] or module.check_mode else []
+    done = {"started": sorted({*added, *rolled, *stopped}), "removed": removed, "stale": stale, "drained": []}
     if module.check_mode:
-        return {"started": sorted({*added, *changed, *again, *stopped}), "removed": removed}
+        return done
+    drained: list[str] = []
+
+    def drain(name: str) -> None:
+        drained.extend(filter(None, [nodes.drain(name)]))
+
+    def renew(name: str) -> None:
+        """Stop a program, and start it as its file says now."""
+        rpc.stopProcessGroup(name, True)
+        rpc.removeProcessGroup(name)
+        rpc.addProcessGroup(name)
+
     for name in removed:
+        drain(name)
         rpc.stopProcessGroup(name, True)
         rpc.removeProcessGroup(name)
     for name in added:
         rpc.addProcessGroup(name)
-        started.append(name)
-    for name in changed:
-        rpc.stopProcessGroup(name, True)
-        rpc.removeProcessGroup(name)
-        rpc.addProcessGroup(name)
-        started.append(name)
-        await_running(module, rpc, name)
-    for name in again:
-        rpc.stopProcess(name, True)
-        rpc.startProcess(name, False)
-        started.append(name)
-        await_running(module, rpc, name)
     for name in stopped:
         if rpc.getProcessInfo(name)["statename"] not in (RUNNING, "STARTING", "BACKOFF"):
             rpc.startProcess(name, False)
-        started.append(name)
-    for name in module.params["programs"]:
+    for name in rolled:
+        drain(name)
+        renew(name)
+        await_ready(module, rpc, nodes, name, started=True)
+    for name in params["programs"]:
         await_running(module, rpc, name)
-    return {"started": started, "removed": removed}
+        if params["await"] or name in added or name in stopped:
+            await_ready(module, rpc, nodes, name, started=name in added or name in stopped)
+    return {**done, "drained": drained}
+
+
+def await_ready(module: AnsibleModule, rpc: Any, nodes: Nodes, name: str, *, started: bool) -> None:
+    """Wait until a program runs and its node answers and, where it was started, consumes."""
+    await_running(module, rpc, name)
+    why = nodes.ready(name, started=started)
+    if why:
+        log = rpc.tailProcessStdoutLog(name, 0, 2000)[0]
+        module.fail_json(msg=f"{name} runs and does not work: {why}; the end of its log:\n{log}")
 
 
 def stop(module: AnsibleModule, rpc: Any) -> list[str]:
@@ -217,7 +244,10 @@ def main() -> None:
             "owned": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "restart": {"type": "list", "elements": "str", "default": []},
+            "roll": {"type": "bool", "default": True},
+            "await": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
+            **OPTIONS,
         },
         supports_check_mode=True,
     )
@@ -229,7 +259,14 @@ def main() -> None:
     if fresh:
         if module.check_mode:
             down = {name: {"state": "stopped", "detail": "supervisor does not run"} for name in params["programs"]}
-            module.exit_json(changed=True, started=["supervisord", *params["programs"]], removed=[], states=down)
+            module.exit_json(
+                changed=True,
+                started=["supervisord", *params["programs"]],
+                removed=[],
+                stale=[],
+                drained=[],
+                states=down,
+            )
         if not params["daemon"]:
             module.fail_json(msg=f"supervisor does not answer on {params['socket']}: start it by its own service first")
         start_daemon(module)

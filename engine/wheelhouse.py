@@ -1,0 +1,69 @@
+"""Wheels of the workers' requirements, for hosts that reach no package index."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from engine.errors import NotPossible
+
+VERSIONS = ("3.11.2", "3.13.5")  # of Python: Debian 12 and 13
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def needed(requirements: Path, python: str) -> list[str]:
+    """Return the pinned requirements that hold for a version of Python on Linux, hashes included.
+
+    pip would judge their markers by the Python that it runs on, whatever --python-version says.
+    """
+    major_minor = ".".join(python.split(".")[:2])
+    environment = {
+        "python_version": major_minor,
+        "python_full_version": python,
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+    }
+    lines = requirements.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    found = []
+    for line in lines:
+        pin, _, hashes = line.partition(" --hash")
+        if not pin or pin.startswith("#"):
+            continue
+        requirement = Requirement(pin.strip())
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            found.append(f"{requirement.name}{requirement.specifier} --hash{hashes}")
+    return found
+
+
+def fill(folder: Path, requirements: Path = CHECKOUT / "requirements" / "worker.txt") -> Path:
+    """Download the wheels that are missing; return the folder.
+
+    Raises:
+        NotPossible: if the index cannot be reached or has no wheel.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for python in VERSIONS:
+        pins = needed(requirements, python)
+        marker = folder / f".{requirements.stem}-{python}"
+        if marker.exists() and marker.read_text(encoding="utf-8") == "\n".join(pins):
+            continue
+        listed = folder / f"{requirements.stem}-{python}.txt"
+        listed.write_text("\n".join(pins) + "\n", encoding="utf-8")
+        words = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--python-version", python.rsplit(".", 1)[0]]
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "--quiet", "download", *words, "--dest", str(folder), "-r", str(listed)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise NotPossible(
+                f"The wheels of {requirements.name} for Python {python} cannot be downloaded: "
+                f"{done.stderr.strip().splitlines()[-1:]}. Check the network, or name a mirror in PIP_INDEX_URL."
+            )
+        marker.write_text("\n".join(pins), encoding="utf-8")
+    return folder
