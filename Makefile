@@ -61,6 +61,14 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 roll: validate ## restart the processes of Celery, one after the other, drained; stops at the first that does not come back
 	@$(PLAYBOOK) roll.yml
 
+rollback: validate ## back to the release before, or to RELEASE=…; rolled like a deploy
+	@$(PLAYBOOK) rollback.yml $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE))
+
+decommission: validate ## HOST=… drains, stops and leaves nothing of the stack there (DATA=delete: nor Redis' data)
+	@test -n "$(HOST)" || { echo "Which host? Say HOST=…, a host of $(INVENTORY)." >&2; exit 2; }
+	@python -m settings validate $(INVENTORY) --host $(HOST) >/dev/null
+	@$(PLAYBOOK) decommission.yml --extra-vars 'decommission_host=$(HOST) decommission_data=$(or $(DATA),keep)'
+
 rotate: validate ## new passwords for the users of Redis (USERS="worker producer"), both valid in between, then the old ones end
 	@python -m settings rotate $(INVENTORY) begin $(foreach user,$(USERS),--user $(user))
 	@$(MAKE) ENV=$(ENV) deploy

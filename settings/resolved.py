@@ -61,7 +61,8 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     celery = host.celery.model_dump(context=REVEAL)
     celery["config"] = {key: celery[key] for key in CONFIG_KEYS}
     celery["workers"] = _workers(host)
-    celery["release"] = release_id(host.celery) if host.uses_celery else ""
+    celery["release_pinned"] = bool(host.celery.release)
+    celery["release"] = host.celery.release or (release_id(host.celery) if host.uses_celery else "")
     celery["runs_workers"] = "celery" in host.raw.groups
     celery["runs_beat"] = "beat" in host.raw.groups
     celery["runs_flower"] = "flower" in host.raw.groups

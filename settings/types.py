@@ -221,6 +221,14 @@ TlsProtocols = Annotated[
         'write "TLSv1.2 TLSv1.3"',
     ),
 ]
+ReleaseId = Annotated[
+    str,
+    Kind("release"),
+    BeforeValidator(read_word),
+    matching(
+        "release", r"([0-9a-f]{12})?", "a release is 12 digits of 0-9 a-f", "write it like 5c7e2fff49ed, in quotes"
+    ),
+]
 RateLimit = Annotated[
     str,
     Kind("rate"),

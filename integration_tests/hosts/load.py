@@ -88,14 +88,14 @@ def ledger(fleet: Fleet) -> dict[str, int]:
     return found
 
 
-def judge(fleet: Fleet, stream: Stream) -> Verdict:
+def judge(fleet: Fleet, stream: Stream, seconds: float = DRAIN) -> Verdict:
     """Wait until all has run that will, and count."""
 
     def ran() -> dict[str, int]:
         return {entry: times for entry, times in ledger(fleet).items() if entry.startswith(stream.prefix)}
 
     with contextlib.suppress(AssertionError):
-        wait_until("every task ran", lambda: set(stream.sent) <= set(ran()), DRAIN)
+        wait_until("every task ran", lambda: set(stream.sent) <= set(ran()), seconds)
     times = ran()
     return Verdict(
         sent=len(stream.sent),

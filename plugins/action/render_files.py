@@ -2,7 +2,8 @@
 
     - name: Write the files
       render_files:
-        only: written          # optional: `rendered` returns the contents and writes nothing
+        only: written          # optional: `rendered` returns the contents and writes nothing, `gone` removes all
+        data: true             # optional, with `gone`: what is marked as data, too
         roles: [redis, celery] # optional: their manifests, in place of the one of the role that this task stands in
 
 With `stack_stage_root` set, the very same bytes go to `<stack_stage_root>/<host>/…` on the controller, and no host is
@@ -24,7 +25,12 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 MANIFEST = "manifest.yml"
-KEYS = {"path", "absolute", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"}
+KEYS = {
+    *("path", "absolute", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"),
+    "sweep",  # of a directory: remove what this pattern matches, what we have written and no entry names
+    "whole",  # of a directory: it is ours with all that processes have put there
+    "data",  # of a directory: it holds what cannot be made again
+}
 # As ansible.builtin.template has them.
 OVERRIDES = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
 
@@ -43,6 +49,7 @@ class ActionModule(ActionBase):
         if "stack" not in variables or "preflight_fleet" not in variables:
             raise AnsibleActionFail("No settings were resolved: let the play begin with the role preflight.")
         entries = [entry for path in self._manifests() for entry in self._rendered(self._read(path), variables)]
+        entries += [_sweep(entry, entries) for entry in entries if "sweep" in entry]
         stage_root = variables.get("stack_stage_root")
         if only == "rendered":
             result.update(
@@ -55,6 +62,8 @@ class ActionModule(ActionBase):
             folder = Path(str(self._templar.template(stage_root))) / str(variables["inventory_hostname"])
             result.update(_stage(entries, folder))
             return result
+        if only == "gone":
+            entries = _gone(entries, data=bool(self._task.args.get("data", False)))
         root = str(self._templar.evaluate_expression(trust_as_template("stack.root")))
         unprivileged = bool(self._templar.evaluate_expression(trust_as_template("stack.unprivileged")))
         result.update(
@@ -125,9 +134,30 @@ class ActionModule(ActionBase):
         return str(templar.template(text, escape_backslashes=False, overrides=OVERRIDES))
 
 
+def _gone(entries: list[dict[str, Any]], *, data: bool) -> list[dict[str, Any]]:
+    """Return what removes the entries, last first: a directory goes whole where it is ours, else once it is empty."""
+    gone = []
+    for entry in reversed(entries):
+        is_folder = "text" not in entry and entry.get("state", "directory") == "directory"
+        whole = (bool(entry.get("whole")) or (data and bool(entry.get("data")))) if is_folder else True
+        gone.append(
+            {"path": entry["path"], "absolute": entry.get("absolute"), "state": "absent" if whole else "vacant"}
+        )
+    return gone
+
+
+def _sweep(entry: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the entry that sweeps a directory of what no entry names."""
+    folder = str(entry["path"]) + "/"
+    named = {
+        str(other["path"])[len(folder) :].split("/")[0] for other in entries if str(other["path"]).startswith(folder)
+    }
+    return {"path": entry["path"], "state": "swept", "pattern": entry["sweep"], "keep": sorted(named)}
+
+
 def _for_host(entry: dict[str, Any], root: str, unprivileged: bool) -> dict[str, Any]:
     """Return an entry as the module takes it: below the root, and without owners where we are nobody to give away."""
-    sent = {key: entry[key] for key in ("state", "target", "mode", "secret") if key in entry}
+    sent = {key: entry[key] for key in ("state", "target", "mode", "secret", "pattern", "keep") if key in entry}
     sent["path"] = entry["path"] if entry.get("absolute") else root + entry["path"]
     if "text" in entry:
         sent["content"] = base64.b64encode(entry["text"].encode()).decode()
@@ -140,8 +170,8 @@ def _stage(entries: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     """Write below a folder of the controller; return `changed` and `files`."""
     files: dict[str, bool] = {}
     for entry in entries:
-        if entry.get("absolute"):
-            continue  # a directory of sockets: nothing to stage
+        if entry.get("absolute") or entry.get("state") == "swept":
+            continue  # a directory of sockets, or what is no more: nothing to stage
         path = folder / str(entry["path"]).lstrip("/")
         if entry.get("state", "directory") == "directory" and "text" not in entry:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)

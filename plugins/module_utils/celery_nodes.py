@@ -10,7 +10,7 @@ import subprocess
 from typing import Any
 
 OPTIONS: dict[str, Any] = {
-    "nodes": {"type": "dict", "default": {}},
+    "host": {"type": "str", "default": ""},
     "ask": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "path"},
     "drain_timeout": {"type": "int", "default": 60},
@@ -22,17 +22,28 @@ MARGIN = 30  # seconds on top of what celery-node.py is given: its own start on 
 
 
 class Nodes:
-    """The Celery nodes of a host's programs; a program without one is neither drained nor waited for."""
+    """The Celery nodes of a host's programs; a program that is none is neither drained nor waited for."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         """Take the module's parameters."""
-        self.nodes: dict[str, str] = params["nodes"]
+        self.host: str = params["host"]
         self.command = [*WITH_ENVIRONMENT, params["environment"], *params["ask"]]
         self.drain_timeout: int = params["drain_timeout"]
         self.ready_timeout: int = params["ready_timeout"]
 
+    def node(self, program: str) -> str:
+        """Return the node of a program: celery-worker@fast-1, or -fast-1, is fast-1@host; empty where it is none."""
+        if not self.host:
+            return ""
+        if program == "celery-beat":
+            return f"celerybeat@{self.host}"
+        is_worker = program.startswith(("celery-worker@", "celery-worker-"))
+        return f"{program[len('celery-worker-') :]}@{self.host}" if is_worker else ""
+
     def drain(self, program: str) -> str:
         """Let a node finish what it holds and take nothing new; return what was said. A node that is down is drained."""
+        if program == "celery-beat":
+            return ""  # it holds no task
         return self._ask("drain", program, self.drain_timeout)[1]
 
     def ready(self, program: str, *, started: bool) -> str:
@@ -41,7 +52,7 @@ class Nodes:
         return said if code else ""
 
     def _ask(self, what: str, program: str, seconds: int) -> tuple[int, str]:
-        node = self.nodes.get(program)
+        node = self.node(program)
         if not node:
             return 0, ""
         try:

@@ -163,7 +163,7 @@ def choose(module: AnsibleModule, config: dict[str, Any]) -> dict[str, Any]:
             )
     # redis-check-rdb is redis-server by another name.
     done = subprocess.run(
-        ["redis-check-rdb", path],  # noqa: S607 - the name that it is called by
+        ["redis-check-rdb", path],
         executable=shutil.which(config["server"]),
         capture_output=True,
         text=True,

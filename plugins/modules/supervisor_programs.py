@@ -15,13 +15,18 @@ options:
   socket: {description: Path of supervisor's socket., type: path, required: true}
   daemon: {description: Path of supervisord., type: path}
   programs: {description: Programs that must run., type: list, elements: str, default: []}
+<<<<<<< HEAD
   owned: {description: "Prefix of names that this role owns; others are left alone.", type: str, default: ""}
   state: {description: "C(stopped) stops the programs, all at once, and waits for the last.", type: str, choices: [started, stopped], default: started}
+=======
+  owned: {description: "Prefix of names that this role owns: those that are not listed are removed, others left alone.",
+    type: str, default: ""}
+>>>>>>> main
   restart: {description: Programs to restart in any case., type: list, elements: str, default: []}
   roll: {description: Whether to restart stale programs; otherwise they are only named., type: bool, default: true}
   await: {description: Whether to wait for every node and not only for those that were started., type: bool, default: false}
   timeout: {description: Longest wait for a start in seconds., type: int, default: 60}
-  nodes: {description: Program to the Celery node that it runs., type: dict, default: {}}
+  host: {description: "Name of the host in the names of its Celery nodes; empty where nothing here is one.", type: str, default: ""}
   ask: {description: The command celery-node., type: list, elements: str, default: []}
   environment: {description: Environment file of that command., type: path}
   drain_timeout: {description: Longest drain in seconds., type: int, default: 60}
@@ -152,6 +157,9 @@ def bring_in_line(module: AnsibleModule, rpc: Any) -> dict[str, Any]:
     except xmlrpc.client.Fault as fault:
         module.fail_json(msg=f"supervisor cannot read its files: {fault.faultString}")
     running = {info["name"]: info for info in rpc.getAllProcessInfo()}
+    added = [name for name in added if name in params["programs"]]
+    spare = [name for name in running if name.startswith(params["owned"]) and name not in params["programs"]]
+    removed = sorted({*removed, *(spare if params["owned"] else [])})
     again = [name for name in params["restart"] if name in running and name not in changed]
     stopped = [
         name

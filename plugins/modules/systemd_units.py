@@ -18,7 +18,7 @@ options:
   roll: {description: Whether to restart stale units; otherwise they are only named., type: bool, default: true}
   await: {description: Whether to wait for every node and not only for those that were started., type: bool, default: false}
   timeout: {description: Longest wait for a start in seconds., type: int, default: 60}
-  nodes: {description: Unit to the Celery node that it runs., type: dict, default: {}}
+  host: {description: "Name of the host in the names of its Celery nodes; empty where nothing here is one.", type: str, default: ""}
   ask: {description: The command celery-node., type: list, elements: str, default: []}
   environment: {description: Environment file of that command., type: path}
   drain_timeout: {description: Longest drain in seconds., type: int, default: 60}

@@ -17,7 +17,15 @@ options:
     suboptions:
       path: {description: Absolute path., type: path, required: true}
       content: {description: Content of a file in base64; without it C(state) says what it is., type: str}
-      state: {description: What else it is., type: str, choices: [directory, absent, link], default: directory}
+      state:
+        description:
+          - What else it is. C(vacant) removes a directory that is empty.
+          - C(swept) removes from a directory what C(pattern) matches, C(keep) does not name and we have written.
+        type: str
+        choices: [directory, absent, link, swept, vacant]
+        default: directory
+      pattern: {description: What a sweep looks at., type: str}
+      keep: {description: Names that a sweep leaves., type: list, elements: str, default: []}
       target: {description: What a link points to., type: path}
       owner: {description: Owner., type: str}
       group: {description: Group., type: str}
@@ -42,6 +50,7 @@ files:
 """
 
 import base64
+import fnmatch
 import grp
 import os
 import pwd
@@ -53,6 +62,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 Change = dict[str, Any]
+# Stands at the head of every file that this repository writes.
+MARK = b"Managed by Ansible"
 
 
 def _ids(entry: dict[str, Any]) -> tuple[int, int]:
@@ -107,6 +118,36 @@ def _absent(entry: dict[str, Any], check: bool) -> Change | None:
     return {"before": "there\n", "after": ""}
 
 
+def _vacant(entry: dict[str, Any], check: bool) -> Change | None:
+    path = entry["path"]
+    if not os.path.isdir(path) or os.path.islink(path) or os.listdir(path):
+        return None
+    if not check:
+        os.rmdir(path)
+    return {"before": "empty directory\n", "after": ""}
+
+
+def _is_ours(path: str) -> bool:
+    """Whether we have written a file, or everything in a directory."""
+    if os.path.isdir(path):
+        return all(_is_ours(os.path.join(path, name)) for name in os.listdir(path))
+    try:
+        with open(path, "rb") as file:
+            return MARK in file.read()
+    except OSError:
+        return False
+
+
+def _swept(entry: dict[str, Any], check: bool) -> Change | None:
+    """Remove what a former description has written and this one does not name."""
+    folder = entry["path"]
+    names = fnmatch.filter(sorted(os.listdir(folder)), entry["pattern"]) if os.path.isdir(folder) else []
+    stale = [name for name in names if name not in entry["keep"] and _is_ours(os.path.join(folder, name))]
+    for name in stale if not check else []:
+        _absent({"path": os.path.join(folder, name)}, check)
+    return {"before": "".join(f"{name}\n" for name in stale), "after": ""} if stale else None
+
+
 def _link(entry: dict[str, Any], check: bool) -> Change | None:
     path, target = entry["path"], entry["target"]
     before = os.readlink(path) if os.path.islink(path) else ""
@@ -152,7 +193,7 @@ def write(entry: dict[str, Any], check: bool) -> Change | None:
     """Make one entry so; return what changed, or nothing."""
     if entry["content"] is not None:
         return _file(entry, check)
-    writers = {"directory": _directory, "absent": _absent, "link": _link}
+    writers = {"directory": _directory, "absent": _absent, "link": _link, "swept": _swept, "vacant": _vacant}
     return writers[entry["state"]](entry, check)
 
 
@@ -167,7 +208,13 @@ def main() -> None:
                 "options": {
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str", "no_log": True},
-                    "state": {"type": "str", "choices": ["directory", "absent", "link"], "default": "directory"},
+                    "state": {
+                        "type": "str",
+                        "choices": ["directory", "absent", "link", "swept", "vacant"],
+                        "default": "directory",
+                    },
+                    "pattern": {"type": "str"},
+                    "keep": {"type": "list", "elements": "str", "default": []},
                     "target": {"type": "path"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},

@@ -24,6 +24,7 @@ from settings.types import (
     Priority,
     QueueName,
     RateLimit,
+    ReleaseId,
     Seconds,
     Secret,
     TaskName,
@@ -247,6 +248,12 @@ class Celery(CeleryConfig, Section):
     uv_binary: Command = setting("uv", "Program of the installer uv, on the host.", apply=Apply.DEPLOY)
     wheelhouse: PathOrEmpty = setting(
         "", "Directory of wheels on the host, in place of a package index: for hosts without one.", apply=Apply.DEPLOY
+    )
+    release: ReleaseId = setting(
+        "",
+        "Release that runs, of those that are on the hosts; empty is the one that source and requirements describe. "
+        "`make rollback` says it for one run.",
+        apply=Apply.RESTART,
     )
     keep_releases: Positive = setting(3, "Releases that stay for a rollback.", apply=Apply.DEPLOY, le=100)
     user: UserName = setting("celery", "System user of the workers.", apply=Apply.DEPLOY)
