@@ -15,13 +15,9 @@ options:
   socket: {description: Path of supervisor's socket., type: path, required: true}
   daemon: {description: Path of supervisord., type: path}
   programs: {description: Programs that must run., type: list, elements: str, default: []}
-<<<<<<< HEAD
-  owned: {description: "Prefix of names that this role owns; others are left alone.", type: str, default: ""}
-  state: {description: "C(stopped) stops the programs, all at once, and waits for the last.", type: str, choices: [started, stopped], default: started}
-=======
   owned: {description: "Prefix of names that this role owns: those that are not listed are removed, others left alone.",
     type: str, default: ""}
->>>>>>> main
+  state: {description: "C(stopped) stops the programs, all at once, and waits for the last.", type: str, choices: [started, stopped], default: started}
   restart: {description: Programs to restart in any case., type: list, elements: str, default: []}
   roll: {description: Whether to restart stale programs; otherwise they are only named., type: bool, default: true}
   await: {description: Whether to wait for every node and not only for those that were started., type: bool, default: false}
