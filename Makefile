@@ -46,7 +46,7 @@ validate: _env ## are the settings well-formed, and do they contradict each othe
 plan: validate ## what would change, file by file, live or by restart? touches nothing
 	@STACK_PLAN=$(BUILD)/plan.json $(PLAYBOOK) site.yml --check --diff
 
-deploy: validate ## make it so, losing no task; again = no change
+deploy: _renew validate ## make it so, losing no task; again = no change
 	@STACK_PLAN=$(BUILD)/deploy.json $(PLAYBOOK) site.yml
 
 verify: validate ## does the running system keep its promises? (RESTART=1 restarts a worker, too)
@@ -87,6 +87,12 @@ restore: validate ## put a backup back: FROM=latest, a name or a path (INSTANCE=
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
 
+certificates: _env ## issue the certificates that ENV lacks, and renew those that end soon (NEXT=1: add the next authority)
+	@python -m settings certificates $(INVENTORY) $(if $(NEXT),--next)
+
+_renew: _env
+	@python -m settings certificates $(INVENTORY) --renew
+
 ##@ Servers as containers, to try the roles on: systemd, SSH, Debian 12 and 13
 
 engine: $(VENV)/.dev ## make Docker answer, and pull or build the images of images/images.yml
@@ -125,8 +131,9 @@ benchmark: $(VENV)/.dev ## measure how long staging takes, against an empty play
 	@python -m benchmarks
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
-	@for name in uv stack dev worker; do \
-	  uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --no-emit-index-url \
+	@for name in uv stack dev worker worker-plus; do \
+	  case $$name in *-plus) python=3.13 ;; *) python=3.11 ;; esac; \
+	  uv pip compile --quiet --universal --upgrade --generate-hashes --python-version $$python --no-emit-index-url \
 	    --no-annotate --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 help: ## list these targets
@@ -140,5 +147,5 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@scripts/bootstrap $(VENV) requirements/dev.txt
 	@touch $(VENV)/.stack
 
-.PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets test lint generate benchmark requirements help \
-  engine hosts hosts-gone _env
+.PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
+  engine hosts hosts-gone _env _renew

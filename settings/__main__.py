@@ -1,4 +1,4 @@
-"""Command line of the settings: `python -m settings validate|generate|secrets|rotate|prepare`."""
+"""Command line of the settings: `python -m settings validate|generate|secrets|rotate|certificates|prepare`."""
 
 from __future__ import annotations
 
@@ -85,6 +85,44 @@ def secrets(args: argparse.Namespace) -> int:
     return 0
 
 
+def certificates(args: argparse.Namespace) -> int:
+    """Write the certificates that an inventory needs and lacks, or that are about to end."""
+    from settings.certificates import now
+    from settings.issue import NotIssuedError, announce, bring_up_to_date, wanted
+    from settings.loader import load_unjudged
+    from settings.vaults import VaultClosedError
+
+    try:
+        fleet = load_unjudged(args.inventory)
+    except InventoryRefused as refused:
+        if args.renew:
+            return 0  # validate, which comes next, says what is wrong
+        print(report(refused.problems), file=sys.stderr)
+        return REFUSED
+    places = wanted(fleet)
+    if not args.renew and not any(places.values()):
+        print("No host needs a certificate from here: write tls_source: generated, and give Redis a tls_port.")
+        return 0
+    password_file = os.environ.get("ANSIBLE_VAULT_PASSWORD_FILE", "")
+    try:
+        if args.next:
+            announce(fleet, now(), vault_password=Path(password_file) if password_file else None, say=print)
+            return 0
+        written = bring_up_to_date(
+            fleet,
+            now(),
+            may_found=not args.renew,
+            vault_password=Path(password_file) if password_file else None,
+            say=print,
+        )
+    except (NotIssuedError, VaultClosedError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    if not args.renew:
+        print(f"{written} certificate(s) written, {sum(map(len, places.values())) - written} good for longer.")
+    return 0
+
+
 def rotate(args: argparse.Namespace) -> int:
     """Give the users of Redis new passwords; the old ones stay valid until the end."""
     from settings import rotation
@@ -124,7 +162,7 @@ def main() -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not hide what is wrong
     parser = argparse.ArgumentParser(prog="settings", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for function in (validate, generate, secrets, rotate, prepare):
+    for function in (validate, generate, secrets, rotate, certificates, prepare):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         if function is generate:
@@ -134,6 +172,9 @@ def main() -> int:
         if function is validate:
             command.add_argument("--json", type=Path, help="write the findings here, too")
             command.add_argument("--host", help="fail unless the inventory has this host or group")
+        if function is certificates:
+            command.add_argument("--renew", action="store_true", help="renew what is due; found no new authority")
+            command.add_argument("--next", action="store_true", help="add an authority that will take over")
         if function is rotate:
             command.add_argument("step", choices=["begin", "end"])
             command.add_argument("--user", action="append", default=[], help="only this user; may be repeated")

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from settings import acl_plus
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 
@@ -95,7 +96,14 @@ def _client_names(version: tuple[int, int]) -> str:
 
 
 def permissions(
-    role: str, *, queues: list[str], steps: list[int], broker_db: int, prefix: str, version: tuple[int, int]
+    role: str,
+    *,
+    queues: list[str],
+    steps: list[int],
+    broker_db: int,
+    prefix: str,
+    version: tuple[int, int],
+    transport: str = "redis",
 ) -> str:
     """Return the key, channel and command rules of a role.
 
@@ -106,8 +114,14 @@ def permissions(
         broker_db: database of the queues; kombu prefixes fanout channels with it.
         prefix: `celery_global_keyprefix`.
         version: (major, minor) of the oldest server; before 7.0 there are no read-only keys.
+        transport: `celery_transport`.
     """
     read = "%R~" if version >= (7, 0) else "~"
+    if transport == "redis-plus" and role in acl_plus.COMMANDS:
+        listen, touch, look = acl_plus.rights(role, queues, broker_db)
+        marked = [*(f"~{prefix}{key}" for key in touch), *(f"{read}{prefix}{key}" for key in look)]
+        commands = acl_plus.COMMANDS[role]
+        return _rules([f"&{prefix}{channel}" for channel in listen], marked, commands, version)
     levels = _levels(steps)
 
     def keys(*names: str, mark: str = "~") -> list[str]:
@@ -140,8 +154,11 @@ def permissions(
         "admin": ([], [f"{read}*"]),
     }
     may_listen, may_touch = allowed.get(role, ([], []))
-    parts = ["resetchannels", *may_listen, "resetkeys", *may_touch, "-@all", COMMANDS[role]]
-    return " ".join(parts) + _client_names(version)
+    return _rules(may_listen, may_touch, COMMANDS[role], version)
+
+
+def _rules(channels: list[str], keys: list[str], commands: str, version: tuple[int, int]) -> str:
+    return " ".join(["resetchannels", *channels, "resetkeys", *keys, "-@all", commands]) + _client_names(version)
 
 
 def _hashes(*passwords: str | None) -> str:
@@ -162,6 +179,7 @@ def users(fleet: Fleet, host: HostSettings, instance: RedisInstance) -> list[Use
             broker_db=owner.celery.broker_db,
             prefix=owner.celery.global_keyprefix,
             version=version,
+            transport=owner.celery.transport,
         )
         # SETUSER adds sanitize-payload by itself and a file does not: written out, both read the same
         return User(name, f"on sanitize-payload {_hashes(*passwords)} {rules}")

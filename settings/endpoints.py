@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from settings.addresses import bare, is_every_interface, is_loopback
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
+from settings.tls import TlsFiles, client_files, operator_files
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,16 @@ def _login(host: HostSettings, user: str) -> str:
     return ""
 
 
-def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: str) -> str:
+def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: str, *, operator: bool = False) -> str:
     """Return the URL by which `client` reaches an instance as a user.
+
+    Args:
+        fleet: all hosts.
+        client: who connects.
+        instance: name of the instance.
+        db: number of the database.
+        user: whose password stands in the URL.
+        operator: name the TLS files of this machine, not those of the client's host.
 
     Raises:
         LookupError: if no host runs the instance; the rule `instance-found` refuses that before.
@@ -69,20 +78,24 @@ def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: 
     address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     if not endpoint.tls:
         return f"redis://{_login(server, user)}{address}:{endpoint.port}/{db}"
-    files = f"ssl_cert_reqs=required&ssl_ca_certs={options.tls_ca_cert_file}"
-    if options.tls_auth_clients == "yes":
-        files += f"&ssl_certfile={options.tls_cert_file}&ssl_keyfile={options.tls_key_file}"
-    return f"rediss://{_login(server, user)}{address}:{endpoint.port}/{db}?{files}"
+    files = operator_files(server, options) if operator else client_files(client, options)
+    return f"rediss://{_login(server, user)}{address}:{endpoint.port}/{db}?{tls_query(files)}"
 
 
-def broker_url(fleet: Fleet, client: HostSettings, user: str) -> str:
-    """Return the broker's URL for a user."""
-    url = redis_url(fleet, client, client.celery.broker_instance, client.celery.broker_db, user)
+def tls_query(files: TlsFiles) -> str:
+    """Return the part of a URL that names TLS files, as redis-py and kombu read it."""
+    query = f"ssl_cert_reqs=required&ssl_ca_certs={files.authority}"
+    return query + (f"&ssl_certfile={files.certificate}&ssl_keyfile={files.key}" if files.certificate else "")
+
+
+def broker_url(fleet: Fleet, client: HostSettings, user: str, *, operator: bool = False) -> str:
+    """Return the broker's URL for a user; see `redis_url`."""
+    url = redis_url(fleet, client, client.celery.broker_instance, client.celery.broker_db, user, operator=operator)
     if client.celery.transport == "redis-plus":
         return url.replace("rediss://", "valkeys://", 1).replace("redis://", "valkey://", 1)
     return url
 
 
-def result_url(fleet: Fleet, client: HostSettings, user: str) -> str:
-    """Return the result backend's URL for a user."""
-    return redis_url(fleet, client, client.celery.result_instance, client.celery.result_db, user)
+def result_url(fleet: Fleet, client: HostSettings, user: str, *, operator: bool = False) -> str:
+    """Return the result backend's URL for a user; see `redis_url`."""
+    return redis_url(fleet, client, client.celery.result_instance, client.celery.result_db, user, operator=operator)

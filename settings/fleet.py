@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from settings.model import Backup, Celery, Host, Redis, Sentinel, Stack
+from settings.model import Backup, Celery, Host, Redis, Sentinel, Stack, Tls
 from settings.model.celery import Worker
 from settings.model.redis import RedisInstance
 from settings.places import Place
@@ -29,6 +29,7 @@ class HostSettings:
     stack: Stack
     host: Host
     redis: Redis
+    tls: Tls
     sentinel: Sentinel
     celery: Celery
     backup: Backup

@@ -116,6 +116,7 @@ def read_hosts(hostvars: Any, groups: Mapping[str, list[str]], prefixes: tuple[s
             variables={str(name): _variable(name, raw[name], templated) for name in ours},
             places=places,
             vaulted=frozenset(_vaulted(raw)),
+            directory=str(raw.get("inventory_dir") or ""),
         )
     return hosts
 

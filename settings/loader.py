@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from settings.fleet import Fleet, HostSettings
 from settings.inventory import read_inventory
 from settings.masking import secrets_of, shown, veil
 from settings.messages import section_problems
-from settings.model import SECTIONS, Backup, Celery, Host, Redis, Sentinel, Stack
+from settings.model import SECTIONS, Backup, Celery, Host, Redis, Sentinel, Stack, Tls
 from settings.names import KNOWN, PREFIXES, RESERVED, meant, nearest
 from settings.parsing import is_address
 from settings.problem import InventoryRefused, Problem, errors, merge_hosts
@@ -125,17 +125,18 @@ def _read_host(host: RawHost, address: str) -> tuple[HostSettings | None, list[P
             complete = False
     if not complete:
         return None, problems
-    stack, host_, redis, sentinel, celery, backup = (read[section] for section in SECTIONS)
+    stack, host_, redis, tls, sentinel, celery, backup = (read[section] for section in SECTIONS)
     if not (
         isinstance(stack, Stack)
         and isinstance(host_, Host)
         and isinstance(redis, Redis)
+        and isinstance(tls, Tls)
         and isinstance(sentinel, Sentinel)
         and isinstance(celery, Celery)
         and isinstance(backup, Backup)
     ):
         raise TypeError("SECTIONS are not in the order in which they are read")
-    return HostSettings(host, address, stack, host_, redis, sentinel, celery, backup), problems
+    return HostSettings(host, address, stack, host_, redis, tls, sentinel, celery, backup), problems
 
 
 def read_fleet(hosts: Mapping[str, RawHost], addresses: Mapping[str, str]) -> tuple[Fleet | None, list[Problem]]:
@@ -185,6 +186,19 @@ def load(source: Path, *, vault_password_file: str | None = None, limit: str | N
     return _judge(*split_addresses(hosts), problems)
 
 
+def load_unjudged(source: Path) -> Fleet:
+    """Read an inventory whose hosts are well-formed; the rules between settings are not asked.
+
+    Raises:
+        InventoryRefused: with every error of it.
+    """
+    hosts, problems = read_inventory(source, (*PREFIXES, ADDRESS))
+    fleet, found = read_fleet(*split_addresses(hosts))
+    if fleet is None or errors([*problems, *found]):
+        raise InventoryRefused([*problems, *found])
+    return fleet
+
+
 def split_addresses(hosts: Mapping[str, RawHost]) -> tuple[dict[str, RawHost], dict[str, str]]:
     """Take `ansible_host` out of the variables: it is Ansible's, and the address of the host.
 
@@ -199,5 +213,5 @@ def split_addresses(hosts: Mapping[str, RawHost]) -> tuple[dict[str, RawHost], d
         if address is None or (readable and is_address(address.value)):
             variables.pop(ADDRESS, None)
         addresses[name] = str(address.value) if address and readable else name
-        ours[name] = RawHost(host.name, host.groups, variables, host.places, host.vaulted)
+        ours[name] = replace(host, variables=variables)
     return ours, addresses

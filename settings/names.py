@@ -10,7 +10,7 @@ from settings.describe import Section
 from settings.model import SECTIONS
 
 # Names that begin so are ours: an unknown one is a misspelling.
-PREFIXES = ("redis_", "celery_", "sentinel_", "backup_", "host_", "stack_", "process_manager", "accepted_risks")
+PREFIXES = ("redis_", "celery_", "sentinel_", "tls_", "backup_", "host_", "stack_", "process_manager", "accepted_risks")
 # A name of ours that is no setting: where a run stages files.
 RESERVED = ("stack_stage_root",)
 # A name is near another from this share of common letters on.

@@ -28,6 +28,7 @@ class RawHost:
     variables: dict[str, Variable] = field(repr=False)
     places: Places = field(default_factory=Places, repr=False, compare=False)
     vaulted: frozenset[str] = field(default=frozenset(), repr=False)  # texts that came out of a vault: never printed
+    directory: str = ""  # where its inventory stands
 
     def place(self, variable: str, *path: str | int) -> Place:
         """Return file:line of a setting or of a part of it; empty where the default holds."""

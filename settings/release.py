@@ -16,7 +16,7 @@ def release_id(celery: Celery) -> str:
     digest = hashlib.sha256()
     for word in (celery.source_kind, celery.source, celery.source_version, celery.python, celery.transport):
         digest.update(f"{word}\0".encode())
-    for path in _files(Path(celery.requirements)) + (
+    for path in _files(Path(celery.requirements_file)) + (
         [] if celery.source_kind == "git" else _files(Path(celery.source))
     ):
         digest.update(f"{path}\0".encode())

@@ -12,6 +12,7 @@ from settings.model.celery import CeleryConfig, Worker
 from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
 from settings.release import release_id
 from settings.rules.delivery import hard_limit, prefetch, soft_limit
+from settings.tls import as_written, to_copy
 
 REVEAL = {"reveal": True}
 # Told to each worker on its command line. In celeryconfig.py a limit would overrule the worker's own: a task takes
@@ -29,7 +30,7 @@ LIVE_DIRECTIVES = sorted(
 def _instances(fleet: Fleet, host: HostSettings) -> list[dict[str, Any]]:
     return [
         {
-            **instance.model_dump(context=REVEAL),
+            **as_written(host, instance).model_dump(context=REVEAL),
             "local_address": local_address(instance, host.redis.advertise_address or host.address),
             "users": [user.line for user in users(fleet, host, instance)],
         }
@@ -60,6 +61,7 @@ def _workers(host: HostSettings) -> list[dict[str, Any]]:
 def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     celery = host.celery.model_dump(context=REVEAL)
     celery["config"] = {key: celery[key] for key in CONFIG_KEYS}
+    celery["requirements"] = host.celery.requirements_file
     celery["workers"] = _workers(host)
     celery["release_pinned"] = bool(host.celery.release)
     celery["release"] = host.celery.release or (release_id(host.celery) if host.uses_celery else "")
@@ -82,11 +84,26 @@ def _backup(host: HostSettings) -> dict[str, Any]:
     return backup
 
 
+def _roles(host: HostSettings) -> list[str]:
+    """Return the roles with files on a host, in the order of site.yml."""
+    here = {
+        "host": True,
+        "supervisor": host.stack.process_manager == "supervisor",
+        "tls": True,
+        "redis": bool(host.instances),
+        "backup": bool(host.backed_up),
+        "celery": host.uses_celery,
+    }
+    return [role for role, due in here.items() if due]
+
+
 def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     """Return the data of one host.
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
-    `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`, `backup`. Secrets are in clear:
+    `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`,
+    `celery`, `backup`;
+    `tls` names what is copied from the controller. Secrets are in clear:
     keep it out of logs.
     """
     root = host.stack.stack_root
@@ -95,6 +112,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "root": root,
         "run_dir": host.stack.stack_run_dir or f"{root}/run",
         "unprivileged": bool(root),
+        "roles": _roles(host),
         "process_manager": host.stack.process_manager,
         "supervisor": {
             "daemon": host.stack.stack_supervisord_binary,
@@ -109,6 +127,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
             "instances": _instances(fleet, host),
             "live_directives": LIVE_DIRECTIVES,
         },
+        "tls": to_copy(fleet, host),
         "sentinel": host.sentinel.model_dump(context=REVEAL),
         "celery": _celery(fleet, host),
         "backup": _backup(host),

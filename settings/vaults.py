@@ -15,6 +15,10 @@ from settings.yaml_files import VAULT, File, files
 FIX = "name the file with the vault's password in ANSIBLE_VAULT_PASSWORD_FILE"
 
 
+class VaultClosedError(Exception):
+    """An encrypted file does not open; the message names it and says what to do."""
+
+
 def came_from_vault(value: Any) -> bool:
     """Whether a value was encrypted: by itself (`!vault`), or with the whole file that it stands in."""
     try:
@@ -24,7 +28,7 @@ def came_from_vault(value: Any) -> bool:
     if is_inline(value) or VaultedValue.is_tagged_on(value):
         return True
     origin = origin_of(value)  # Ansible tags the container of a whole file, not what is in it
-    return origin is not None and _is_encrypted(Path(origin[0]))
+    return origin is not None and is_encrypted(Path(origin[0]))
 
 
 def is_inline(value: Any) -> bool:
@@ -34,7 +38,8 @@ def is_inline(value: Any) -> bool:
     return isinstance(value, EncryptedString)
 
 
-def _is_encrypted(path: Path) -> bool:
+def is_encrypted(path: Path) -> bool:
+    """Whether a file is encrypted as a whole."""
     try:
         return _begins_encrypted(path, path.stat().st_mtime_ns)
     except OSError:
@@ -49,7 +54,7 @@ def _begins_encrypted(path: Path, _: int) -> bool:
 
 def encrypted_files(source: Path) -> list[File]:
     """Return the files of an inventory that are encrypted as a whole."""
-    return [file for file in files(source) if _is_encrypted(file.path)]
+    return [file for file in files(source) if is_encrypted(file.path)]
 
 
 def load_secrets(loader: Any, password_file: str | None) -> tuple[list[Any], list[Problem]]:
@@ -85,6 +90,33 @@ def opened(encrypted: list[File], secrets: list[Any]) -> tuple[dict[Path, str], 
             message = f"the file is encrypted, and {said}"
             problems.append(Problem(rule="vault", where=short(file.path, 1), message=message, fix=FIX))
     return texts, problems
+
+
+def read_clear(path: Path, password_file: Path | None = None) -> str:
+    """Return the text of a file, decrypted where it is encrypted.
+
+    Args:
+        path: the file.
+        password_file: holds a password beside those that Ansible is configured with.
+
+    Raises:
+        OSError: if it cannot be read.
+        VaultClosedError: if no configured password opens it.
+    """
+    if not is_encrypted(path):
+        return path.read_text(encoding="utf-8")
+    from ansible.errors import AnsibleError
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.parsing.vault import VaultLib
+
+    try:
+        return str(
+            VaultLib(load_secrets(DataLoader(), str(password_file or "") or None)[0])
+            .decrypt(path.read_bytes())
+            .decode()
+        )
+    except AnsibleError:
+        raise VaultClosedError(f"{path} is encrypted, and no given password opens it: {FIX}.") from None
 
 
 @contextmanager

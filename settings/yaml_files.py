@@ -82,7 +82,11 @@ def _group_files(source: Path) -> Iterator[File]:
             yield File(source, Holds.GROUPS)
         return
     for path in _visible(source):
-        if path.name.endswith(IGNORED) or path.name in (*VARIABLES, "vars_plugins"):
+        if path.name.endswith(IGNORED) or path.name in (
+            *VARIABLES,
+            "vars_plugins",
+            "tls",
+        ):  # tls: ansible.cfg, ignore_patterns
             continue
         yield from _group_files(path)
 

@@ -45,6 +45,8 @@ def main(words: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     code = main()
+    if "verify.keys" in sys.modules:
+        sys.modules["verify.keys"].forget()
     sys.stdout.flush()
     sys.stderr.flush()
     # At once: threads that still wait for a dead server must not hold up the end.

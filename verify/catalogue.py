@@ -5,6 +5,7 @@ from __future__ import annotations
 from verify.checks import (
     beat,
     behaviour,
+    certificate,
     host,
     limits,
     managed,
@@ -22,6 +23,7 @@ _MODULES = (
     host,
     redis_server,
     security,
+    certificate,
     managed,
     workers,
     queues,

@@ -14,7 +14,10 @@ from redis.retry import Retry
 
 from settings.endpoints import Endpoint, broker_url, result_url
 from settings.fleet import Fleet, HostSettings
+from settings.model import Celery as CelerySettings
 from settings.model.redis import RedisInstance
+from settings.tls import operator_files
+from verify.keys import files_in_clear, url_in_clear
 
 TIMEOUT = 1.5  # seconds for a connect or an answer: a local Redis answers in one thousandth of it
 
@@ -58,17 +61,27 @@ def instance_client(host: HostSettings, instance: RedisInstance, credentials: di
     endpoint = Endpoint.of(host, instance)
     tls: dict[str, Any] = {}
     if endpoint.tls:
-        tls = {"ssl": True, "ssl_ca_certs": instance.tls_ca_cert_file}
-        if instance.tls_auth_clients == "yes":
-            tls |= {"ssl_certfile": instance.tls_cert_file, "ssl_keyfile": instance.tls_key_file}
+        files = files_in_clear(operator_files(host, instance))
+        tls = {"ssl": True, "ssl_ca_certs": files.authority}
+        if files.certificate:
+            tls |= {"ssl_certfile": files.certificate, "ssl_keyfile": files.key}
     everything: dict[str, Any] = {**credentials, **tls, **options()}
     return redis.Redis(host=endpoint.address, port=endpoint.port, decode_responses=True, **everything)
 
 
 def result_client(fleet: Fleet, host: HostSettings) -> redis.Redis:
     """Return a client of the results, as the verifier."""
-    client: redis.Redis = redis.Redis.from_url(result_url(fleet, host, "verifier"), **options())
+    client: redis.Redis = redis.Redis.from_url(
+        url_in_clear(result_url(fleet, host, "verifier", operator=True)), **options()
+    )
     return client
+
+
+def _of_transport(settings: CelerySettings) -> dict[str, Any]:
+    """Return the options that only the transport in use knows."""
+    if settings.transport == "redis-plus":
+        return {"blocking_timeout": TIMEOUT / 3}  # shorter than the longest answer
+    return {"priority_steps": settings.priority_steps, "queue_order_strategy": settings.queue_order_strategy}
 
 
 def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
@@ -80,8 +93,10 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
     settings = host.celery
     if settings.transport == "redis-plus":
         importlib.import_module("celery_redis_plus")  # registers the transport valkey://
-    backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{result_url(fleet, host, 'verifier')}"
-    client = Celery("verify", broker=broker_url(fleet, host, "verifier"), backend=backend, set_as_current=False)
+    results = url_in_clear(result_url(fleet, host, "verifier", operator=True))
+    backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{results}"
+    broker = url_in_clear(broker_url(fleet, host, "verifier", operator=True))
+    client = Celery("verify", broker=broker, backend=backend, set_as_current=False)
     queue = settings.task_default_queue
     client.conf.update(
         # The same bindings as the deployed celeryconfig declares: verify leaves none behind.
@@ -96,8 +111,7 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
         broker_connection_timeout=TIMEOUT,
         broker_transport_options={
             "visibility_timeout": settings.visibility_timeout,
-            "priority_steps": settings.priority_steps,
-            "queue_order_strategy": settings.queue_order_strategy,
+            **_of_transport(settings),
             "global_keyprefix": settings.global_keyprefix,
             "socket_timeout": TIMEOUT,
             "socket_connect_timeout": TIMEOUT,

@@ -12,7 +12,7 @@ from settings.loader import Loaded
 from settings.model.redis import RedisInstance
 from settings.resolved import resolve_all
 from verify.board import Board
-from verify.checks import beat, behaviour, host, managed, queues, redis_server, restart, security, workers
+from verify.checks import beat, behaviour, certificate, host, managed, queues, redis_server, restart, security, workers
 from verify.checks.stage import stage
 from verify.clients import celery_client, result_client
 from verify.context import Target
@@ -100,6 +100,7 @@ class Run:
         steady = redis_server.Steady(server, answers)
         up, silent = Lazily(lambda: [answers, *steady.known()]), Lazily(steady.rows)
         logins = security.check(server, up, silent)
+        certificate.check(server, up, silent)
         admin = [logins["admin"]] if "admin" in logins else []
         memory = redis_server.check(server, Lazily(lambda: [*up, *admin]), silent)
         if "info" in vars(server):

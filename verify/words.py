@@ -8,6 +8,7 @@ from pathlib import Path
 from settings.endpoints import Endpoint
 from settings.fleet import HostSettings
 from settings.model.redis import RedisInstance
+from settings.tls import operator_files
 
 
 def plural(count: int, noun: str) -> str:
@@ -60,7 +61,9 @@ class Words:
     def cli(self, host: HostSettings, instance: RedisInstance, command: str) -> str:
         """Return a command for redis-cli that asks for the admin's password, so that it stands in no process list."""
         endpoint = Endpoint.of(host, instance)
-        tls = f" --tls --cacert {instance.tls_ca_cert_file}" if endpoint.tls else ""
+        files = operator_files(host, instance)
+        shown = f" --cert {files.certificate} --key {files.key}" if files.certificate else ""
+        tls = f" --tls --cacert {files.authority}{shown}" if endpoint.tls else ""
         user = (
             " --user admin --askpass"
             if host.redis.auth == "acl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
@@ -66,9 +67,7 @@ def test_reboot_of_every_host(fleet: Fleet) -> None:
         for host in ("worker-1", "worker-2", "control-1"):
             fleet.container(host).restart(timeout=120)
             await_boot(fleet, host)
-            wait_until(
-                f"{host} runs its services", lambda host=host: fleet.units()[host] == expected(fleet)[host], BACK
-            )  # type: ignore[misc]
+            wait_until(f"{host} runs its services", partial(runs_all, fleet, host), BACK)
     verdict = judge(fleet, stream)
     print(f"reboot of the worker hosts: {verdict}")
     assert verdict.lost == []

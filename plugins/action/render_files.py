@@ -26,7 +26,7 @@ from ansible.template import trust_as_template
 
 MANIFEST = "manifest.yml"
 KEYS = {
-    *("path", "absolute", "src", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"),
+    *("path", "absolute", "src", "copy", "state", "target", "each", "as", "when", "owner", "group", "mode", "secret"),
     "sweep",  # of a directory: remove what this pattern matches, what we have written and no entry names
     "whole",  # of a directory: it is ours with all that processes have put there
     "data",  # of a directory: it holds what cannot be made again
@@ -112,6 +112,8 @@ class ActionModule(ActionBase):
                     text = self._render(plain["src"], {**variables, **scope, "files_digest": digest.hexdigest()[:16]})
                     digest.update(f"{plain['path']}\0{text}\0".encode())
                     plain["text"] = text
+                if "copy" in entry:  # a file of the controller, as it is; decrypted where it is encrypted
+                    plain["text"] = self._loader.get_text_file_contents(plain.pop("copy"))
                 rendered.append(plain)
         return rendered
 

@@ -11,6 +11,9 @@ description:
   - Turning appendonly on waits until the file is complete, so that no restart can find it empty.
   - Users are compared by letting Redis itself read the rules into a scratch user, and changed by ACL SETUSER, which
     unlike ACL LOAD disconnects nobody.
+  - Certificates are compared with the one that the server shows, and read anew without a restart; so is the authority,
+    which no server shows.
+  - A server that the new file does not reach any more is looked for where the file on the host says.
   - What only a restart can change is returned in C(restart). A server that does not run is left alone.
 options:
   cli: {description: Path of redis-cli., type: path, required: true}
@@ -20,6 +23,7 @@ options:
   user: {description: "User to log in as; empty where there is none.", type: str, default: ""}
   passwords: {description: Passwords to try in turn., type: list, elements: str, default: []}
   config: {description: The rendered redis.conf., type: str, required: true}
+  written: {description: "redis.conf as the last deploy left it on the host; may be missing.", type: path, default: ""}
   users: {description: The rendered ACL lines; empty where there is no ACL file., type: list, elements: str, default: []}
   live: {description: Directives that CONFIG SET may change., type: list, elements: str, required: true}
   oldest: {description: "Oldest server that the file is written for, as major.minor.", type: str, required: true}
@@ -50,6 +54,8 @@ version: {description: Version of the server., returned: when it runs, type: str
 import os
 import re
 import shlex
+import socket
+import ssl
 import subprocess
 import time
 from typing import Any
@@ -73,9 +79,14 @@ class Client:
 
     def __init__(self, params: dict[str, Any]) -> None:
         """Remember how to reach the server."""
-        self.command = [params["cli"], "-h", params["host"], "-p", str(params["port"]), *params["tls"]]
+        self.cli = params["cli"]
+        self.reach(params["host"], params["port"], params["tls"])
         self.user = params["user"]
         self.password = ""
+
+    def reach(self, host: str, port: int, tls: list[str]) -> None:
+        """Ask there from now on."""
+        self.command = [self.cli, "-h", host, "-p", str(port), *tls]
 
     def call(self, *words: str) -> str:
         """Send one command; return the raw answer.
@@ -134,6 +145,40 @@ def parse_info(text: str) -> dict[str, str]:
     return dict(line.strip().split(":", 1) for line in text.splitlines() if ":" in line)
 
 
+def old_way(params: dict[str, Any]) -> tuple[str, int, list[str]] | None:
+    """Return host, port and TLS options by which the file on the host is reached; none where it is the new way."""
+    if not os.path.isfile(params["written"]):
+        return None
+    with open(params["written"], encoding="utf-8") as file:
+        was = directives(file.read())
+    binds = [word.lstrip("-") for word in was.get("bind", "127.0.0.1").split()]
+    host = params["host"] if params["host"] in binds else binds[0].replace("*", "127.0.0.1").replace("::127", "127")
+    if was.get("port", "6379") != "0":
+        way = (host, int(was.get("port", "6379")), [])
+    else:
+        options = (("--cacert", "tls-ca-cert-file"), ("--cert", "tls-cert-file"), ("--key", "tls-key-file"))
+        files = [word for option, name in options if was.get(name) for word in (option, was[name])]
+        way = (host, int(was.get("tls-port", "0")), ["--tls", *files])
+    return None if way == (params["host"], params["port"], params["tls"]) else way
+
+
+def find(module: AnsibleModule, client: Client) -> bool:
+    """Find the server, where the new file says or where the old one did; return whether one runs."""
+    params = module.params
+    former = old_way(params)
+    client.reach(params["host"], params["port"], params["tls"])
+    if former is None:
+        return log_in(module, client)
+    client.reach(*former)
+    try:
+        client.call("PING")
+    except RefusedError:
+        pass  # it answers
+    except ConnectionError:
+        client.reach(params["host"], params["port"], params["tls"])
+    return log_in(module, client)
+
+
 def log_in(module: AnsibleModule, client: Client) -> bool:
     """Find the password that holds; return whether a server runs."""
     where = f"{module.params['host']}:{module.params['port']}"
@@ -150,6 +195,10 @@ def log_in(module: AnsibleModule, client: Client) -> bool:
         except ConnectionError as error:
             if "refused" in str(error) or "No such file" in str(error):
                 return False
+            if "negotiate a TLS" in str(error) or "Invalid" in str(error):
+                module.fail_json(
+                    msg=f"The TLS files on this host cannot be used to ask {where} ({str(error).splitlines()[0]}): certificate, key and authority must be there and belong together. Correct what tls_source brings; a running Redis goes on with what it has."
+                )
             module.fail_json(
                 msg=f"Something answers on {where} that is no Redis ({' '.join(str(error).split())}): stop it, or set another redis_port."
             )
@@ -241,6 +290,34 @@ def changed_users(module: AnsibleModule, client: Client) -> list[str]:
     return changed + gone
 
 
+def shown_certificate(host: str, port: int, wanted: dict[str, str]) -> bytes:
+    """Return the certificate that a server shows, in DER; it may ask for one itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(wanted["tls-cert-file"], wanted["tls-key-file"])
+    with socket.create_connection((host, port), ANSWER) as raw, context.wrap_socket(raw) as tls:
+        return tls.getpeercert(True) or b""
+
+
+def read_certificates_anew(module: AnsibleModule, client: Client, wanted: dict[str, str], restart: list[str]) -> str:
+    """Let Redis read its TLS files again; return what differed, empty if nothing that shows."""
+    path = wanted.get("tls-cert-file", "")
+    if not path or "tls-port" in restart or "tls-cert-file" in restart or not os.path.isfile(path):
+        return ""  # TLS is off, or a restart reads them
+    try:
+        with open(path, encoding="ascii") as file:
+            on_disk = ssl.PEM_cert_to_DER_cert(file.read().split("-----END CERTIFICATE-----")[0] + ssl.PEM_FOOTER)
+        differs = shown_certificate(module.params["host"], int(wanted["tls-port"]), wanted) != on_disk
+        if not module.check_mode:
+            # the same path: Redis reads all three files again, and keeps the old ones where these are no good
+            client.call("CONFIG", "SET", "tls-cert-file", path)
+    except (OSError, ValueError, RefusedError) as error:
+        module.fail_json(
+            msg=f"Redis runs on with the certificate that it has: {path}, its key and the authority cannot be loaded together ({error}). Correct the files: the next restart would fail."
+        )
+    return "certificate: another one on disk -> loaded (live)" if differs else ""
+
+
 def apply(module: AnsibleModule, client: Client, result: dict[str, Any]) -> None:
     """Change what may be changed live."""
     wanted = directives(module.params["config"])
@@ -264,6 +341,10 @@ def apply(module: AnsibleModule, client: Client, result: dict[str, Any]) -> None
     if module.params["users"]:
         result["users"] = changed_users(module, client)
         lines += [f"user {name}: rights or password (live)" for name in result["users"]]
+    certificate = read_certificates_anew(module, client, wanted, result["restart"])
+    if certificate:
+        result["live"].append("tls-cert-file")
+        lines.append(certificate)
     result["changed"] = bool(result["live"] or result["users"])
     if lines:
         result["diff"] = {
@@ -284,6 +365,7 @@ def main() -> None:
             "user": {"type": "str", "default": ""},
             "passwords": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "config": {"type": "str", "required": True, "no_log": True},
+            "written": {"type": "path", "default": ""},
             "users": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "live": {"type": "list", "elements": "str", "required": True},
             "oldest": {"type": "str", "required": True},
@@ -296,8 +378,8 @@ def main() -> None:
     result: dict[str, Any] = {"changed": False, "running": False, "live": [], "restart": [], "users": []}
     try:
         if module.params["must_run"]:
-            wait_for(module, client, "an answer of Redis", lambda: log_in(module, client))
-        result["running"] = log_in(module, client)
+            wait_for(module, client, "an answer of Redis", lambda: find(module, client))
+        result["running"] = find(module, client)
         if not result["running"]:
             module.exit_json(**result)
         wait_for(

@@ -28,6 +28,7 @@ argument_specs:
 SHORT = {
     "host": "What the operating system of a host has to grant",
     "redis": "Redis servers",
+    "tls": "certificates of Redis and of its clients",
     "sentinel": "Redis Sentinel",
     "celery": "Celery workers, beat and Flower",
     "backup": "Backups of Redis",

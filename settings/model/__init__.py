@@ -9,8 +9,9 @@ from settings.model.host import Host
 from settings.model.redis import Redis
 from settings.model.sentinel import Sentinel
 from settings.model.stack import Stack
+from settings.model.tls import Tls
 
 # The order is that of docs/settings.md.
-SECTIONS: tuple[type[Section], ...] = (Stack, Host, Redis, Sentinel, Celery, Backup)
+SECTIONS: tuple[type[Section], ...] = (Stack, Host, Redis, Tls, Sentinel, Celery, Backup)
 
-__all__ = ["SECTIONS", "Backup", "Celery", "Host", "Redis", "Sentinel", "Stack"]
+__all__ = ["SECTIONS", "Backup", "Celery", "Host", "Redis", "Sentinel", "Stack", "Tls"]

@@ -59,7 +59,9 @@ class Route(Item):
         source="both seed projects lost a day to this",
     )
     queue: QueueName = setting(..., "Queue that matching tasks are sent to.")
-    priority: Priority | None = setting(None, "Priority of matching tasks; 0 is first on the redis transport.")
+    priority: Priority | None = setting(
+        None, "Priority of matching tasks; 0 is first on the redis transport, the highest on redis-plus."
+    )
 
 
 class Worker(Item):
@@ -167,7 +169,7 @@ class CeleryConfig(Item):
     )
     task_default_priority: Priority | None = setting(
         None,
-        "Priority of tasks that name none; 0 is first on the redis transport.",
+        "Priority of tasks that name none; 0 is first on the redis transport, the highest on redis-plus.",
         source="celery #4028, #8673",
     )
     task_inherit_parent_priority: Flag = setting(False, "Children get their parent's priority.", source=CONFIG)
@@ -239,7 +241,10 @@ class Celery(CeleryConfig, Section):
     )
     source_version: Text = setting("", "Branch, tag or commit of a git source.", apply=Apply.RESTART)
     requirements: Text = setting(
-        "requirements/worker.txt", "Requirements of the application, pinned with hashes.", apply=Apply.RESTART
+        "",
+        "Requirements of the application, pinned with hashes. Empty takes requirements/worker.txt, or "
+        "requirements/worker-plus.txt where `celery_transport` is redis-plus.",
+        apply=Apply.RESTART,
     )
     python: Command = setting("python3", "Interpreter of the releases' virtual environments.", apply=Apply.RESTART)
     installer: Annotated[Literal["pip", "uv"], Word] = setting(
@@ -268,18 +273,36 @@ class Celery(CeleryConfig, Section):
     transport: Annotated[Literal["redis", "redis-plus"], Word] = setting(
         "redis",
         "The broker transport. redis-plus (Python >= 3.13) closes the gap in which a killed worker loses a task.",
-        source="measured: stock lost 14 of 80,887 tasks in 20 kills, plus 0 of 82,302",
+        source="measured: stock lost 14 of 80,887 tasks in 20 kills, plus 0 of 82,302; docs/decisions/011-redis-plus.md",
+    )
+    delivery_limit: Positive | None = setting(
+        20,
+        "On redis-plus a message is dropped, and logged, at its n-th delivery: a task that kills every worker must "
+        "end; none delivers for ever. The redis transport has no such limit.",
+        unit="deliveries",
+        source="celery-redis-plus 0.4.1, delivery_limit",
+        le=10_000,
     )
     broker_instance: Name = setting("broker", "Redis instance that holds the queues.")
     result_instance: Name = setting("broker", "Redis instance that holds the results.")
     broker_db: Whole = setting(0, "Database of the queues.", le=1023)
     result_db: Whole = setting(0, "Database of the results.", le=1023)
+    tls_ca_cert_file: PathOrEmpty = setting(
+        "",
+        "Authority that Redis' certificate is checked against, on the hosts of Celery, where `tls_source` is host; "
+        "empty takes `redis_tls_ca_cert_file`.",
+    )
+    tls_cert_file: PathOrEmpty = setting(
+        "", "Certificate that workers show, on their hosts, where `tls_source` is host; `celery_user` must read it."
+    )
+    tls_key_file: PathOrEmpty = setting("", "Its private key, on the hosts of Celery.")
     global_keyprefix: KeyPrefix = setting(
         "", "Prefix of every key, ending in a colon: lets applications share a Redis.", source=REDIS
     )
     visibility_timeout: Positive = setting(
         3600,
-        "A task that is not acknowledged within this is delivered again: must exceed every run time and ETA.",
+        "A task that is not acknowledged within this is delivered again: must exceed every run time and ETA. A worker "
+        "of redis-plus renews it for what it holds, and the sweep adds up to two minutes.",
         unit="seconds",
         source="kombu #337, celery #4766, #5935; " + REDIS,
         le=31_536_000,
@@ -292,7 +315,7 @@ class Celery(CeleryConfig, Section):
     )
     unacked_restore_interval: Positive = setting(
         10,
-        "How often a worker looks for messages past the visibility timeout.",
+        "How often a worker of the redis transport looks for messages past the visibility timeout.",
         unit="seconds",
         source="kombu 5.7 transport/redis.py",
         le=86_400,
@@ -312,12 +335,15 @@ class Celery(CeleryConfig, Section):
     )
     priority_steps: list[Priority] = setting(
         lambda: [0, 3, 6, 9],
-        "Priority levels; each is a Redis list of its own. 0 is first.",
+        "Priority levels of the redis transport; each is a Redis list of its own. 0 is first. redis-plus has 0 to "
+        "255 in one sorted set, and the highest is first.",
         source="celery #4028",
         min_length=1,
     )
     queue_order_strategy: Annotated[Literal["round_robin", "sorted", "priority"], Word] = setting(
-        "priority", "Order in which a worker asks its queues; priorities hold only with priority.", source=REDIS
+        "priority",
+        "Order in which a worker asks its queues, on the redis transport; priorities hold only with priority.",
+        source=REDIS,
     )
     socket_timeout: Seconds = setting(
         30,
@@ -333,6 +359,12 @@ class Celery(CeleryConfig, Section):
         10, "PING a connection that was idle this long before it is used.", unit="seconds", source=CONFIG, le=86_400
     )
     extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
+
+    @property
+    def requirements_file(self) -> str:
+        """The file of requirements, by transport where none is named."""
+        return self.requirements or f"requirements/worker{'-plus' if self.transport == 'redis-plus' else ''}.txt"
+
     # what runs
     queues: list[Queue] = setting(lambda: [Queue(name="celery")], "The queues there are.", min_length=1)
     routes: list[Route] = setting(list, "Which tasks go to which queue; the first match wins.")

@@ -93,9 +93,17 @@ class RedisOptions(Item):
     )
     # TLS
     tls_port: PortOrOff = setting(0, "TLS port; 0 is off.", source=TLS)
-    tls_cert_file: PathOrEmpty = setting("", "Certificate of the server, on the host.", source=TLS)
-    tls_key_file: PathOrEmpty = setting("", "Private key of the server, on the host.", source=TLS)
-    tls_ca_cert_file: PathOrEmpty = setting("", "Authority that clients' certificates are checked against.", source=TLS)
+    tls_cert_file: PathOrEmpty = setting(
+        "", "Certificate of the server, on the host, where `tls_source` is host.", source=TLS
+    )
+    tls_key_file: PathOrEmpty = setting(
+        "", "Private key of the server, on the host, where `tls_source` is host.", source=TLS
+    )
+    tls_ca_cert_file: PathOrEmpty = setting(
+        "",
+        "Authority that clients' certificates are checked against, on the host, where `tls_source` is host.",
+        source=TLS,
+    )
     tls_auth_clients: Annotated[Literal["yes", "no", "optional"], Word] = setting(
         "yes", "Whether a client must show a certificate.", source=TLS
     )

@@ -21,6 +21,7 @@ from settings.rules import (
     queues,
     risks,
     sentinel,
+    tls,
     workers,
 )
 from settings.rules.rule import Rule, Violation
@@ -31,6 +32,7 @@ TOPICS = (
     persistence,
     instances,
     network,
+    tls,
     access,
     host,
     backup,

@@ -92,7 +92,7 @@ def _shared(fleet: Fleet) -> Iterator[Violation]:
 
 
 @lru_cache(maxsize=256)
-def _readable_by_others_or_committed(path: str, _: int) -> bool:
+def readable_by_others_or_committed(path: str, _: int) -> bool:
     """Whether git tracks a file, or others on this machine may read it."""
     file = Path(path)
     if not file.is_file():
@@ -119,7 +119,7 @@ def _literal_secrets(fleet: Fleet) -> Iterator[Violation]:
                     continue
                 file = host.place(name, *path).rsplit(":", 1)[0]
                 mode = Path(file).stat().st_mode if file and Path(file).is_file() else 0
-                if _readable_by_others_or_committed(file, mode):
+                if readable_by_others_or_committed(file, mode):
                     message = "a secret stands in clear in a file that is committed or that others may read"
                     yield Violation(host, name, message, path)
 

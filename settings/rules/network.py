@@ -9,6 +9,7 @@ from settings.addresses import bare, is_every_interface, is_loopback, number
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 from settings.rules.rule import ERROR, WARNING, Rule, Violation, at_instance, each_instance
+from settings.tls import copied
 
 SECURITY = "https://redis.io/docs/latest/operate/oss_and_stack/management/security/"
 TLS = SECURITY + "encryption/"
@@ -35,7 +36,7 @@ def _open_without_tls(fleet: Fleet) -> Iterator[Violation]:
 def _tls_files(fleet: Fleet) -> Iterator[Violation]:
     for host, index, instance in each_instance(fleet):
         for option in ("tls_cert_file", "tls_key_file", "tls_ca_cert_file"):
-            if instance.tls_port and not getattr(instance, option):
+            if instance.tls_port and not copied(host) and not getattr(instance, option):
                 message = f"{instance.name} has tls_port {instance.tls_port} and no {option}"
                 yield at_instance(host, index, option, message, value='""')
 
@@ -125,7 +126,7 @@ RULES = (
         says="A TLS port has its certificate, key and authority.",
         why="Redis refuses to start",
         source=TLS,
-        fix="name the files",
+        fix="name the files, or write tls_source: generated",
         check=_tls_files,
         acceptable=False,
     ),

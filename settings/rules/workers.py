@@ -89,6 +89,28 @@ def _plus_supported(fleet: Fleet) -> Iterator[Violation]:
             yield Violation(host, "redis_version", "celery-redis-plus needs Redis 7.0", value=host.redis.version)
 
 
+# What only one of the transports knows.
+ONLY = {
+    "redis": (
+        "priority_steps",
+        "queue_order_strategy",
+        "unacked_restore_interval",
+        "unacked_restore_throttle",
+        "unacked_mutex_expire",
+    ),
+    "redis-plus": ("delivery_limit",),
+}
+
+
+def _transport_options(fleet: Fleet) -> Iterator[Violation]:
+    for host in fleet.celery_hosts():
+        for transport, options in ONLY.items():
+            for option in options:
+                if host.celery.transport != transport and host.said(f"celery_{option}"):
+                    message = f"celery_transport is {host.celery.transport}, which does not know it"
+                    yield Violation(host, f"celery_{option}", message, value=str(getattr(host.celery, option)))
+
+
 RULES = (
     Rule(
         id="worker-names",
@@ -174,5 +196,14 @@ RULES = (
         fix="raise the version, or use transport redis",
         check=_plus_supported,
         acceptable=False,
+    ),
+    Rule(
+        id="transport-options",
+        severity=WARNING,
+        says="Options of the transport are set only where the transport knows them.",
+        why="it would be believed to work",
+        source="docs/decisions/011-redis-plus.md",
+        fix="delete the line",
+        check=_transport_options,
     ),
 )

@@ -50,12 +50,26 @@ def test_a_worker_on_another_host_uses_the_address_of_the_inventory_or_the_adver
 
 def test_tls_is_used_where_it_is_spoken_with_the_name_that_the_certificate_has() -> None:
     case = {"redis_bind": ["10.0.0.1", "127.0.0.1"], **TLS}
+    own = {"celery_tls_cert_file": "/etc/celery/tls/own.crt", "celery_tls_key_file": "/etc/celery/tls/own.key"}
     expected = (
         "rediss://worker:PASSWORD@10.0.0.1:6380/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/tls/ca.crt"
-        "&ssl_certfile=/etc/tls/redis.crt&ssl_keyfile=/etc/tls/redis.key"
+        "&ssl_certfile=/etc/celery/tls/own.crt&ssl_keyfile=/etc/celery/tls/own.key"
     )
-    assert url(case) == expected
-    assert "ssl_certfile" not in url({**case, "redis_tls_auth_clients": "no"})
+    assert url({**case, **own}) == expected
+    assert "ssl_certfile" not in url({**case, **own, "redis_tls_auth_clients": "no"})
+
+
+def test_certificates_that_the_deploy_brings_are_found_where_it_puts_them() -> None:
+    case = {"redis_bind": ["10.0.0.1"], "redis_tls_port": 6380, "tls_source": "generated", "tls_directory": "there"}
+    folder = "/etc/celery/tls"
+    files = f"ssl_ca_certs={folder}/ca.crt&ssl_certfile={folder}/client.crt&ssl_keyfile={folder}/client.key"
+    assert url(case) == f"rediss://worker:PASSWORD@10.0.0.1:6380/0?ssl_cert_reqs=required&{files}"
+    fleet, _ = fleet_of(case)
+    assert fleet is not None
+    ours = broker_url(fleet, fleet.hosts["one"], "verifier", operator=True)
+    assert ours.endswith(
+        "ssl_ca_certs=there/ca.crt&ssl_certfile=there/clients/operator.crt&ssl_keyfile=there/clients/operator.key"
+    )
 
 
 def test_a_managed_redis_keeps_its_url_and_checks_its_certificate() -> None:

@@ -163,6 +163,7 @@ BY_KIND: dict[str, st.SearchStrategy[Any]] = {
     "address": st.sampled_from(["127.0.0.1", "10.0.0.1", "*", "::1", "broker.example.com"]),
     "version": st.sampled_from(["6.0", "6.2", "7.0", "8.0.2"]),
     "TLS versions": st.sampled_from(["TLSv1.2", "TLSv1 TLSv1.3"]),
+    "release": st.sampled_from(["", "0123456789ab"]),
     "rate": st.sampled_from(["10/s", "100/m"]),
     "prefix": st.sampled_from(["", "shop:"]),
     "variable's name": st.sampled_from(["LOG_FORMAT", "API_TOKEN"]),

@@ -52,7 +52,8 @@ def no_transport(board: Board, application: Application, error: ModuleNotFoundEr
             REACHED,
             application.name,
             unchecked(
-                f"{error.name} is not installed where verify runs: pip install celery-redis-plus (Python >= 3.13)"
+                f"{error.name} is not installed where verify runs, and needs Python 3.13 there: "
+                "make verify PYTHON=python3.13 VENV=.venv313 asks the application, too"
             ),
         )
     )

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from settings.tls import as_written
 from verify.checks.redis_state import CLIENTS, DURABLE, MEMORY, POLICY, clients, durable, memory, policy
 from verify.compare import differences
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept
@@ -89,7 +90,8 @@ def _answers(server: Server) -> Outcome:
 def _config(server: Server) -> Iterator[tuple[str, Outcome]]:
     """One row where all is as written, one per setting that is not."""
     overruled = frozenset({"replicaof"}) if server.host.sentinel.enabled else frozenset()
-    found, compared = differences(server.instance, server.config, skip=overruled)
+    due = as_written(server.host, server.instance)
+    found, compared = differences(due, server.config, skip=overruled)
     if not found:
         yield server.name, kept(f"{plural(compared, 'setting')} as written")
     for difference in found:
