@@ -102,9 +102,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
     `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`,
-    `celery`, `backup`;
-    `tls` names what is copied from the controller. Secrets are in clear:
-    keep it out of logs.
+    `celery`, `backup`; `tls` names what is copied from the controller. Secrets are in clear: keep it out of logs.
     """
     root = host.stack.stack_root
     return {
