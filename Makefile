@@ -76,6 +76,14 @@ rotate: validate ## new passwords for the users of Redis (USERS="worker producer
 	@python -m settings rotate $(INVENTORY) end
 	@$(MAKE) ENV=$(ENV) deploy
 
+backup: validate ## take a backup of every Redis now, and tell what it holds
+	@STACK_PLAN=$(BUILD)/backup.json $(PLAYBOOK) backup.yml
+
+restore: validate ## put a backup back: FROM=latest, a name or a path (INSTANCE=broker); what was there stays aside
+	@STACK_PLAN=$(BUILD)/restore.json $(PLAYBOOK) restore.yml \
+	  --extra-vars 'restore_from="$(FROM)" restore_instance="$(INSTANCE)"'
+	@$(if $(filter --check,$(ARGS)),:,$(MAKE) ENV=$(ENV) verify)
+
 secrets: _env ## write a vault file with new passwords for ENV
 	@python -m settings secrets $(INVENTORY)
 
@@ -139,5 +147,5 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@scripts/bootstrap $(VENV) requirements/dev.txt
 	@touch $(VENV)/.stack
 
-.PHONY: up down status logs clean validate plan deploy verify stage secrets certificates test lint generate benchmark requirements help \
+.PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
   engine hosts hosts-gone _env _renew

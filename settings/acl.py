@@ -14,7 +14,7 @@ from settings import acl_plus
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 
-BUILT_IN = ("admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "replica")
+BUILT_IN = ("admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "backup", "replica")
 
 # kombu joins a queue and its priority by these two characters; ? stands for either (kombu transport/redis.py)
 SEPARATOR = "??"
@@ -45,6 +45,8 @@ COMMANDS = {
     "+client|list +client|info +client|setname +client|kill +latency|latest +latency|history +latency|reset "
     "+slowlog|get +slowlog|len +slowlog|reset +memory|usage +memory|stats +memory|doctor +select +type +exists +ttl "
     "+pttl +scan +llen +hlen +scard +zcard +strlen +pubsub|numsub +pubsub|numpat +pubsub|channels",
+    # It has a snapshot written, and reads none of the data.
+    "backup": "+ping +info +bgsave",
     # what a replica asks its master
     "replica": "+psync +replconf +ping",
 }
@@ -71,6 +73,8 @@ def required_users(fleet: Fleet) -> set[str]:
     needed = {"admin", "worker", "producer", "control", "verifier", "health"}
     if fleet.members("flower"):
         needed.add("flower")
+    if any(host.backed_up for host in fleet):
+        needed.add("backup")
     if any(instance.replicaof for host in fleet for instance in host.instances):
         needed.add("replica")
     return needed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from settings.model import Celery, Host, Redis, Sentinel, Stack, Tls
+from settings.model import Backup, Celery, Host, Redis, Sentinel, Stack, Tls
 from settings.model.celery import Worker
 from settings.model.redis import RedisInstance
 from settings.places import Place
@@ -32,6 +32,7 @@ class HostSettings:
     tls: Tls
     sentinel: Sentinel
     celery: Celery
+    backup: Backup
 
     @property
     def name(self) -> str:
@@ -42,6 +43,15 @@ class HostSettings:
     def instances(self) -> list[RedisInstance]:
         """Redis instances that run here."""
         return self.redis.instances if "redis" in self.raw.groups and self.redis.unmanaged else []
+
+    @property
+    def backed_up(self) -> list[RedisInstance]:
+        """Redis instances that are backed up here."""
+        if not self.backup.enabled:
+            return []
+        if self.backup.instances:
+            return [instance for instance in self.instances if instance.name in self.backup.instances]
+        return [one for one in self.instances if one.purpose != "cache" and (one.appendonly or one.save)]
 
     @property
     def workers(self) -> list[Worker]:

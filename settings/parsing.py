@@ -181,6 +181,20 @@ def one_word(value: SecretStr) -> SecretStr:
     return value
 
 
+def private_key(value: SecretStr) -> SecretStr:
+    """Take a private key as ssh-keygen writes it; ssh wants the line break at its end, which YAML may have eaten."""
+    text = value.get_secret_value().strip()
+    if not re.fullmatch(
+        r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n[A-Za-z0-9+/=\n]{1,20000}\n-----END ([A-Z]+ )?PRIVATE KEY-----", text
+    ):
+        raise refuse(
+            "secret",
+            "a private key is due, from -----BEGIN to -----END, without a passphrase that nobody could type",
+            "write the file of `ssh-keygen -t ed25519 -N ''` as a block (|) into the vault file",
+        )
+    return SecretStr(text + "\n")
+
+
 def one_line(value: str) -> str:
     """Refuse what would end the line of a file."""
     if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", value):

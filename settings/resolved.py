@@ -77,6 +77,13 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     return celery
 
 
+def _backup(host: HostSettings) -> dict[str, Any]:
+    backup = host.backup.model_dump(context=REVEAL)
+    backup["instances"] = [instance.name for instance in host.backed_up]
+    backup["by_ssh"] = bool(backup["copy_to"]) and not backup["copy_to"].startswith("/")
+    return backup
+
+
 def _roles(host: HostSettings) -> list[str]:
     """Return the roles with files on a host, in the order of site.yml."""
     here = {
@@ -84,6 +91,7 @@ def _roles(host: HostSettings) -> list[str]:
         "supervisor": host.stack.process_manager == "supervisor",
         "tls": True,
         "redis": bool(host.instances),
+        "backup": bool(host.backed_up),
         "celery": host.uses_celery,
     }
     return [role for role, due in here.items() if due]
@@ -93,9 +101,8 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     """Return the data of one host.
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
-    `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`;
-    `tls` names what is copied from the controller. Secrets are in clear:
-    keep it out of logs.
+    `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`,
+    `celery`, `backup`; `tls` names what is copied from the controller. Secrets are in clear: keep it out of logs.
     """
     root = host.stack.stack_root
     return {
@@ -121,6 +128,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "tls": to_copy(fleet, host),
         "sentinel": host.sentinel.model_dump(context=REVEAL),
         "celery": _celery(fleet, host),
+        "backup": _backup(host),
     }
 
 

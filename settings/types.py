@@ -23,6 +23,7 @@ from settings.parsing import (
     one_line,
     one_word,
     parse_bytes,
+    private_key,
     read_word,
     redis_url,
     reveal,
@@ -59,6 +60,9 @@ Secret = Annotated[
 ]
 ManagedUrl = Annotated[
     SecretStr, Kind("secret URL"), BeforeValidator(url_text), AfterValidator(redis_url), PlainSerializer(reveal)
+]
+PrivateKey = Annotated[
+    SecretStr, Kind("private key"), BeforeValidator(secret_text), AfterValidator(private_key), PlainSerializer(reveal)
 ]
 Name = Annotated[
     str,
@@ -148,6 +152,39 @@ PathOrEmpty = Annotated[
         rf"({_PATH})?",
         "an absolute path is due, without white space, shell characters, .. or a slash at its end",
         "write it like /srv/stack, or leave it empty",
+    ),
+]
+DirectoryPath = Annotated[
+    str,
+    Kind("directory"),
+    BeforeValidator(read_word),
+    matching(
+        "path",
+        _PATH,
+        "an absolute path is due, without white space, shell characters, .. or a slash at its end",
+        "write it like /var/backups/redis",
+    ),
+]
+CopyTarget = Annotated[
+    str,
+    Kind("directory, or user@host:/directory"),
+    BeforeValidator(read_word),
+    matching(
+        "target",
+        rf"([A-Za-z_][A-Za-z0-9_-]{{0,31}}@[A-Za-z0-9][A-Za-z0-9.-]{{0,252}}:)?{_PATH}|",
+        "a copy goes to user@host:/directory, or to an absolute path on the host",
+        "write it like backup@192.0.2.31:/srv/backups, or leave it empty",
+    ),
+]
+TimeOfDay = Annotated[
+    str,
+    Kind("time of day"),
+    BeforeValidator(read_word),
+    matching(
+        "time",
+        r"([01]\d|2[0-3]):[0-5]\d",
+        "a time of day is HH:MM, from 00:00 to 23:59",
+        'write it like "02:30", in quotes',
     ),
 ]
 BindAddress = Annotated[

@@ -27,11 +27,22 @@ class Service(BaseModel):
     detail: str = ""
 
 
+class Backup(BaseModel):
+    """What came of the last backup of an instance."""
+
+    instance: str
+    name: str = ""
+    age: int | None = None  # seconds; none where there never was one
+    copied: str = ""
+    error: str = ""
+
+
 class HostEvidence(BaseModel):
     """What was found on one host."""
 
     files: list[File] = []
     services: list[Service] = []
+    backups: list[Backup] = []
 
 
 class Evidence(BaseModel):

@@ -29,7 +29,14 @@ def test_first_run_is_complete_and_in_time(started: Clone) -> None:
 def test_second_run_changes_nothing(stack: Clone) -> None:
     """No process is restarted, no file is written, and it takes less than 10 s (process_manager: supervisor)."""
     before = stack.pids()
-    assert set(before) == {"supervisord", "redis-broker", "celery-worker-fast-1", "celery-worker-slow-1", "celery-beat"}
+    assert set(before) == {
+        "supervisord",
+        "redis-broker",
+        "backup-redis",
+        "celery-worker-fast-1",
+        "celery-worker-slow-1",
+        "celery-beat",
+    }
     written = {
         path: path.stat().st_mtime_ns for path in (stack.root / "etc").rglob("*") if "__pycache__" not in path.parts
     }

@@ -36,7 +36,7 @@ class CallbackModule(CallbackBase):
         self.reasons: list[str] = []
 
     def _host(self, name: str) -> dict[str, Any]:
-        empty: dict[str, Any] = {"files": [], "services": [], "live": [], "restart": [], "tasks": []}
+        empty: dict[str, Any] = {"files": [], "services": [], "live": [], "restart": [], "tasks": [], "backups": []}
         return self.hosts.setdefault(name, empty)
 
     def _collect(self, host: dict[str, Any], result: dict[str, Any]) -> None:
@@ -46,6 +46,7 @@ class CallbackModule(CallbackBase):
             host["services"].append({"name": name, "state": state["state"], "detail": state["detail"]})
         if "started" in result:
             host["restart"] += result["started"]
+        host["backups"] += result.get("backups", [])
         if "running" in result:
             host["live"] += [*result["live"], *(f"user {name}" for name in result["users"])]
             host["restart"] += result["restart"]
@@ -74,6 +75,17 @@ class CallbackModule(CallbackBase):
         self._host(result.host.get_name())
         self.reasons.append(f"{result.host.get_name()}: {result.result.get('msg')}")
 
+    def _show_backups(self) -> None:
+        """One line per instance: what `make backup` is asked for."""
+        rows = [(name, one) for name, host in sorted(self.hosts.items()) if host["tasks"] for one in host["backups"]]
+        width = max((len(f"{name} {one['instance']}") for name, one in rows), default=0)
+        for name, one in rows:
+            copy = f"copied to {one['copied']}" if one["copied"] else "no copy off the host"
+            self._display.display(
+                f"{f'{name} ' + one['instance']:<{width}}  {one['name']}  {one['size']:>12,} bytes  {one['keys']:>9,} keys  "
+                f"{one['seconds']:>6.1f} s  sha256 {one['sha256'][:12]}  {copy}"
+            )
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Write the file, and one line for a person."""
         # Last, where a person looks first: why it failed, and what helps.
@@ -94,6 +106,7 @@ class CallbackModule(CallbackBase):
         partial.replace(path)
         if self.failed:
             return
+        self._show_backups()
         for name, host in sorted(self.hosts.items()):
             files = sum(file["state"] != "same" for file in host["files"])
             live = ", ".join(host["live"]) or "nothing"

@@ -15,7 +15,7 @@ options:
   server: {description: Path of redis-server., type: path, required: true}
   cli: {description: Path of redis-cli., type: path, required: true}
   directory: {description: Data directory of the instance., type: path, required: true}
-  written: {description: "redis.conf as the last deploy left it on the host; may be missing.", type: path, required: true}
+  written: {description: "redis.conf as the last deploy left it on the host; may be missing.", type: path, default: ""}
   config: {description: The rendered redis.conf that is about to be written., type: str, required: true}
   timeout: {description: Longest time in seconds to load and to write the data set., type: int, default: 60}
 attributes:
@@ -99,7 +99,9 @@ def carry_over(module: AnsibleModule, directory: str) -> int:
         socket = os.path.join(folder, "adopt.sock")
         command = [params["server"], "--dir", directory, "--dbfilename", "dump.rdb", "--appendonly", "no", "--save", ""]
         command += ["--appendfilename", FILE, "--port", "0", "--unixsocket", socket, "--daemonize", "no"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **identity)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, umask=0o027, **identity
+        )
         wait(module, process, "a loaded data set", lambda: info(params["cli"], socket).get("loading") == "0")
         keys = sum(
             int(line.split("keys=")[1].split(",")[0])
@@ -126,7 +128,7 @@ def main() -> None:
             "server": {"type": "path", "required": True},
             "cli": {"type": "path", "required": True},
             "directory": {"type": "path", "required": True},
-            "written": {"type": "path", "required": True},
+            "written": {"type": "path", "default": ""},
             "config": {"type": "str", "required": True, "no_log": True},
             "timeout": {"type": "int", "default": 60},
         },

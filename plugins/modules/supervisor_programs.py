@@ -17,6 +17,7 @@ options:
   programs: {description: Programs that must run., type: list, elements: str, default: []}
   owned: {description: "Prefix of names that this role owns: those that are not listed are removed, others left alone.",
     type: str, default: ""}
+  state: {description: "C(stopped) stops the programs, all at once, and waits for the last.", type: str, choices: [started, stopped], default: started}
   restart: {description: Programs to restart in any case., type: list, elements: str, default: []}
   roll: {description: Whether to restart stale programs; otherwise they are only named., type: bool, default: true}
   await: {description: Whether to wait for every node and not only for those that were started., type: bool, default: false}
@@ -41,6 +42,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 started: {description: Programs that were started or restarted., returned: always, type: list}
+stopped: {description: Programs that were stopped., returned: when state is stopped, type: list}
 removed: {description: Programs that were removed., returned: always, type: list}
 stale: {description: Programs that run as an older file says., returned: always, type: list}
 drained: {description: What the drains came to., returned: always, type: list}
@@ -60,6 +62,7 @@ from ansible.module_utils.celery_nodes import OPTIONS, Nodes
 
 POLL = 0.05
 RUNNING = "RUNNING"
+DOWN = ("STOPPED", "EXITED", "FATAL")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -204,6 +207,25 @@ def await_ready(module: AnsibleModule, rpc: Any, nodes: Nodes, name: str, *, sta
         module.fail_json(msg=f"{name} runs and does not work: {why}; the end of its log:\n{log}")
 
 
+def stop(module: AnsibleModule, rpc: Any) -> list[str]:
+    """Ask all programs to stop, then wait for each: a warm stop takes as long as the longest task, not all of them."""
+    known = {info["name"]: info["statename"] for info in rpc.getAllProcessInfo()}
+    stopping = [name for name in module.params["programs"] if known.get(name) in (RUNNING, "STARTING", "BACKOFF")]
+    if module.check_mode:
+        return stopping
+    for name in stopping:
+        rpc.stopProcess(name, False)
+    deadline = time.monotonic() + module.params["timeout"]
+    for name in stopping:
+        while rpc.getProcessInfo(name)["statename"] not in DOWN:
+            if time.monotonic() > deadline:
+                module.fail_json(
+                    msg=f"{name} did not stop within {module.params['timeout']} s: it finishes what it runs"
+                )
+            time.sleep(POLL)
+    return stopping
+
+
 def states(rpc: Any, names: list[str]) -> dict[str, dict[str, str]]:
     """Return the state of each program that must run."""
     known = {info["name"]: info for info in rpc.getAllProcessInfo()}
@@ -224,6 +246,7 @@ def main() -> None:
             "daemon": {"type": "path"},
             "programs": {"type": "list", "elements": "str", "default": []},
             "owned": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "restart": {"type": "list", "elements": "str", "default": []},
             "roll": {"type": "bool", "default": True},
             "await": {"type": "bool", "default": False},
@@ -234,6 +257,9 @@ def main() -> None:
     )
     params = module.params
     fresh = not answers(params["socket"])
+    if params["state"] == "stopped":
+        stopped = [] if fresh else stop(module, proxy(params["socket"]))
+        module.exit_json(changed=bool(stopped), started=[], stopped=stopped, removed=[], states={})
     if fresh:
         if module.check_mode:
             down = {name: {"state": "stopped", "detail": "supervisor does not run"} for name in params["programs"]}

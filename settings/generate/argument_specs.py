@@ -31,6 +31,7 @@ SHORT = {
     "tls": "certificates of Redis and of its clients",
     "sentinel": "Redis Sentinel",
     "celery": "Celery workers, beat and Flower",
+    "backup": "Backups of Redis",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from settings.describe import Section
+from settings.model.backup import Backup
 from settings.model.celery import Celery
 from settings.model.host import Host
 from settings.model.redis import Redis
@@ -11,6 +12,6 @@ from settings.model.stack import Stack
 from settings.model.tls import Tls
 
 # The order is that of docs/settings.md.
-SECTIONS: tuple[type[Section], ...] = (Stack, Host, Redis, Tls, Sentinel, Celery)
+SECTIONS: tuple[type[Section], ...] = (Stack, Host, Redis, Tls, Sentinel, Celery, Backup)
 
-__all__ = ["SECTIONS", "Celery", "Host", "Redis", "Sentinel", "Stack", "Tls"]
+__all__ = ["SECTIONS", "Backup", "Celery", "Host", "Redis", "Sentinel", "Stack", "Tls"]

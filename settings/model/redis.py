@@ -294,8 +294,8 @@ class Redis(RedisOptions, Section):
     )
     passwords: dict[Name, Secret] = setting(
         dict,
-        "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter, health "
-        "and replica; `make secrets` writes them.",
+        "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter, health, "
+        "backup and replica; `make secrets` writes them.",
         apply=Apply.LIVE,
         secret=True,
     )

@@ -8,6 +8,7 @@ from settings.fleet import Fleet
 from settings.problem import Problem
 from settings.rules import (
     access,
+    backup,
     beat,
     broker,
     configuration,
@@ -34,6 +35,7 @@ TOPICS = (
     tls,
     access,
     host,
+    backup,
     delivery,
     workers,
     queues,

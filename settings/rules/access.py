@@ -25,6 +25,7 @@ SECRET_VARIABLES = (
     "sentinel_password",
     "celery_secret_environment",
     "celery_flower_password",
+    "backup_copy_key",
 )
 
 

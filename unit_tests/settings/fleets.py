@@ -11,7 +11,8 @@ from settings.problem import Problem
 from settings.raw import RawHost, Variable
 
 PASSWORDS = {
-    name: f"{name}-0123456789abcdef" for name in ("admin", "worker", "producer", "control", "verifier", "health")
+    name: f"{name}-0123456789abcdef"
+    for name in ("admin", "worker", "producer", "control", "verifier", "health", "backup")
 }
 BASE: dict[str, Any] = {"redis_passwords": PASSWORDS}
 BASE_HOSTS: dict[str, dict[str, Any]] = {"one": {"groups": ["redis", "celery", "beat"]}}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
+
+from settings.fleet import Fleet
 from settings.loader import Loaded
 from verify.board import Board
 from verify.checks.host import check, due, plain, risks
-from verify.evidence import Evidence, HostEvidence
+from verify.evidence import Backup, Evidence, HostEvidence
 from verify.expected import Application
 from verify.model import Row, Status
 from verify.words import Words
@@ -112,3 +116,27 @@ def test_accepted_risk_is_shown_with_its_reason(board: Board, clock: Callable[[]
     (row,) = board.rows
     assert (row.status, row.subject) == (Status.ACCEPTED, "fsync-off")
     assert "results are only worth an hour" in row.note
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "words_due"),
+    [
+        ([{"instance": "broker", "name": "b.rdb", "age": 60, "copied": "x@y:/z"}], Status.PASSED, "60 s, copied off"),
+        ([{"instance": "broker", "name": "b.rdb", "age": 200_000}], Status.FAILED, "b.rdb is 200000 s old"),
+        ([{"instance": "broker", "age": 60, "error": "the copy failed"}], Status.FAILED, "the copy failed"),
+        ([{"instance": "broker"}], Status.FAILED, "there never was a backup"),
+        ([], Status.FAILED, "there never was a backup"),
+    ],
+)
+def test_a_backup_is_young_and_whole_or_the_row_says_why(
+    loaded: Loaded, board: Board, words: Words, told: list[dict[str, object]], status: Status, words_due: str
+) -> None:
+    host = loaded.fleet.hosts["web1"]
+    backed_up = replace(host, backup=host.backup.model_copy(update={"enabled": True}))
+    found = evidence(loaded)
+    found.hosts["web1"].backups = [Backup.model_validate(one) for one in told]
+    check(board, Fleet({"web1": backed_up}), found, words)
+    (row,) = [row for row in board.rows if row.promise.id == "host.backup"]
+    assert row.status is status
+    assert words_due in (row.outcome.hint.found if row.outcome.hint else row.note)
+    assert "host.service backup-redis on web1" in [row.title for row in rows(board, Status.FAILED)], "its loop is due"

@@ -7,14 +7,20 @@ from collections.abc import Iterable
 from settings.fleet import Fleet, HostSettings
 from settings.problem import Problem
 from verify.board import Board
-from verify.evidence import Evidence, HostEvidence, Service
+from verify.evidence import Backup, Evidence, HostEvidence, Service
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept, unchecked
 from verify.words import Words, plural
 
 FILES = Promise("host.files", "files are as the settings render them", ("*",), "files compared")
 SERVICE = Promise("host.service", "its manager keeps it running", ("process_manager",), "its state")
+BACKUP = Promise(
+    "host.backup",
+    "its last backup is young enough",
+    ("backup_enabled", "backup_at", "backup_max_age", "backup_copy_to"),
+    "its age",
+)
 RISK = Promise("settings.risk", "a risk that the inventory accepts", ("accepted_risks",), "the reason")
-PROMISES = (FILES, SERVICE, RISK)
+PROMISES = (FILES, SERVICE, BACKUP, RISK)
 
 NO_EVIDENCE = "not checked: no evidence was collected (make verify does, python -m verify takes --evidence)"
 GROUPS = ("redis", "celery", "beat", "flower", "sentinel")
@@ -28,9 +34,10 @@ def check(board: Board, fleet: Fleet, evidence: Evidence | None, words: Words) -
             continue
         found = evidence.hosts.get(host.name) if evidence else None
         if evidence is None or found is None or not (found.files or found.services):
-            for promise in (FILES, SERVICE):
+            for promise in (FILES, SERVICE, *([BACKUP] if host.backed_up else [])):
                 board.add(Row(promise, host.name, unchecked(_reason(evidence))))
             continue
+        _backups(board, host, found, words)
         board.add(Row(FILES, host.name, _files(found, words)))
         for service in found.services:
             look = words.service(host, service.name)
@@ -45,6 +52,27 @@ def check(board: Board, fleet: Fleet, evidence: Evidence | None, words: Words) -
                 board.add(Row(SERVICE, f"{name} on {host.name}", _service(missing, words.service(host, name), words)))
 
 
+def _backups(board: Board, host: HostSettings, found: HostEvidence, words: Words) -> None:
+    """Judge the last backup of every instance that shall have one."""
+    told = {backup.instance: backup for backup in found.backups}
+    for instance in host.backed_up:
+        outcome = _backup(told.get(instance.name, Backup(instance=instance.name)), host, words)
+        board.add(Row(BACKUP, f"{instance.name} on {host.name}", outcome))
+
+
+def _backup(backup: Backup, host: HostSettings, words: Words) -> Outcome:
+    look = words.service(host, "backup-redis")
+    do = words.make("backup")
+    if backup.error:
+        return broken("failed", Hint(f"the last try failed: {backup.error}", look, do))
+    if backup.age is None:
+        return broken("none", Hint("there never was a backup", look, do))
+    if backup.age > host.backup.max_age:
+        found = f"{backup.name} is {backup.age} s old, and {host.backup.max_age} s is the most"
+        return broken(f"{backup.age} s", Hint(found, look, do))
+    return kept(f"{backup.age} s" + (", copied off the host" if backup.copied else ""))
+
+
 def plain(name: str) -> str:
     """Return a service's name as supervisor has it: celery-worker@fast-1.service is celery-worker-fast-1."""
     return name.removesuffix(".service").replace("@", "-")
@@ -53,6 +81,7 @@ def plain(name: str) -> str:
 def due(host: HostSettings) -> list[str]:
     """Return the services that the settings put on a host."""
     names = [f"redis-{instance.name}" for instance in host.instances]
+    names += ["backup-redis"] if host.backed_up and host.stack.process_manager == "supervisor" else []
     names += [
         f"celery-worker-{worker.name}-{number}" for worker in host.workers for number in range(1, worker.processes + 1)
     ]
