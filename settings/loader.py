@@ -15,7 +15,7 @@ from settings.fleet import Fleet, HostSettings
 from settings.inventory import read_inventory
 from settings.masking import secrets_of, shown, veil
 from settings.messages import section_problems
-from settings.model import SECTIONS, Celery, Host, Redis, Sentinel, Stack
+from settings.model import SECTIONS, Celery, Firewall, Host, Redis, Sentinel, Stack
 from settings.names import KNOWN, PREFIXES, RESERVED, meant, nearest
 from settings.parsing import is_address
 from settings.problem import InventoryRefused, Problem, errors, merge_hosts
@@ -125,16 +125,17 @@ def _read_host(host: RawHost, address: str) -> tuple[HostSettings | None, list[P
             complete = False
     if not complete:
         return None, problems
-    stack, host_, redis, sentinel, celery = (read[section] for section in SECTIONS)
+    stack, host_, firewall, redis, sentinel, celery = (read[section] for section in SECTIONS)
     if not (
         isinstance(stack, Stack)
         and isinstance(host_, Host)
+        and isinstance(firewall, Firewall)
         and isinstance(redis, Redis)
         and isinstance(sentinel, Sentinel)
         and isinstance(celery, Celery)
     ):
         raise TypeError("SECTIONS are not in the order in which they are read")
-    return HostSettings(host, address, stack, host_, redis, sentinel, celery), problems
+    return HostSettings(host, address, stack, host_, firewall, redis, sentinel, celery), problems
 
 
 def read_fleet(hosts: Mapping[str, RawHost], addresses: Mapping[str, str]) -> tuple[Fleet | None, list[Problem]]:

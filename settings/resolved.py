@@ -7,6 +7,7 @@ from typing import Any
 from settings.acl import users
 from settings.describe import Apply, described
 from settings.endpoints import broker_url, local_address, result_url
+from settings.firewall import ports as guarded_ports
 from settings.fleet import Fleet, HostSettings
 from settings.model.celery import CeleryConfig, Worker
 from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
@@ -71,6 +72,7 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         celery["result_backend"] = result_url(fleet, host, "worker")
     if celery["runs_flower"]:
         celery["flower_broker_url"] = broker_url(fleet, host, "flower")
+        celery["flower_result_backend"] = result_url(fleet, host, "flower")
     return celery
 
 
@@ -78,7 +80,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     """Return the data of one host.
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
-    `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`, `celery`. Secrets are in clear:
+    `process_manager`, `logs`, and one mapping per section: `host`, `firewall`, `redis`, `sentinel`, `celery`. Secrets are in clear:
     keep it out of logs.
     """
     root = host.stack.stack_root
@@ -96,6 +98,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "images": {"redis": host.stack.stack_image_redis, "worker": host.stack.stack_image_worker},
         "logs": host.stack.stack_logs,
         "host": host.host.model_dump(context=REVEAL),
+        "firewall": {**host.firewall.model_dump(), "ports": guarded_ports(fleet, host)},
         "redis": {
             **host.redis.model_dump(context=REVEAL),
             "instances": _instances(fleet, host),

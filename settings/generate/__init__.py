@@ -11,11 +11,11 @@ from settings.generate.argument_specs import argument_specs
 from settings.generate.role_defaults import role_defaults
 from settings.generate.rules_doc import rules_doc
 from settings.generate.settings_doc import settings_doc
-from settings.model import Celery, Host, Redis, Sentinel, Stack
+from settings.model import Celery, Firewall, Host, Redis, Sentinel, Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 # Whose settings stand in which role's defaults.
-ROLES = {"host": (Stack, Host), "redis": (Redis,), "sentinel": (Sentinel,), "celery": (Celery,)}
+ROLES = {"host": (Stack, Host), "firewall": (Firewall,), "redis": (Redis,), "sentinel": (Sentinel,), "celery": (Celery,)}
 
 
 def products() -> dict[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from settings.describe import Section
 from settings.model.celery import Celery
+from settings.model.firewall import Firewall
 from settings.model.host import Host
 from settings.model.redis import Redis
 from settings.model.sentinel import Sentinel
 from settings.model.stack import Stack
 
 # The order is that of docs/settings.md.
-SECTIONS: tuple[type[Section], ...] = (Stack, Host, Redis, Sentinel, Celery)
+SECTIONS: tuple[type[Section], ...] = (Stack, Host, Firewall, Redis, Sentinel, Celery)
 
-__all__ = ["SECTIONS", "Celery", "Host", "Redis", "Sentinel", "Stack"]
+__all__ = ["SECTIONS", "Celery", "Firewall", "Host", "Redis", "Sentinel", "Stack"]
