@@ -59,7 +59,7 @@ def sources(host: HostSettings) -> list[str]:
 def merged(networks: Iterable[str], version: int) -> list[str]:
     """Return the networks of an IP version, sorted, none within another: nft refuses a set that overlaps."""
     read = (ipaddress.ip_network(network) for network in networks)
-    if version == 4:  # noqa: PLR2004 - the IP version
+    if version == 4:
         kept4 = ipaddress.collapse_addresses(one for one in read if isinstance(one, ipaddress.IPv4Network))
         return [_short(one) for one in kept4]
     kept6 = ipaddress.collapse_addresses(one for one in read if isinstance(one, ipaddress.IPv6Network))
@@ -86,3 +86,29 @@ def ports(fleet: Fleet, host: HostSettings) -> list[dict[str, object]]:
             }
         )
     return found
+
+
+def confined_to(fleet: Fleet, host: HostSettings) -> list[str]:
+    """Return the only addresses that Celery's units may talk to, loopback aside; empty where `celery_networks` is."""
+    if not host.celery.networks:
+        return []
+    found = [*host.celery.networks, *host.firewall.allow_flower]
+    for other in servers(fleet, host):
+        found += [str(known) for known in (number(address) for address in server_names(other)) if known]
+    return [*merged(found, 4), *merged(found, 6)]
+
+
+def servers(fleet: Fleet, client: HostSettings) -> list[HostSettings]:
+    """Return the other hosts whose Redis or Sentinel a host's Celery talks to."""
+    names = (client.celery.broker_instance, client.celery.result_instance)
+    return [
+        host
+        for host in fleet
+        if host.name != client.name
+        and ("sentinel" in host.raw.groups or any(instance.name in names for instance in host.instances))
+    ]
+
+
+def server_names(host: HostSettings) -> tuple[str, ...]:
+    """Return the addresses or names that clients find a host's Redis by."""
+    return tuple(dict.fromkeys((host.redis.advertise_address or host.address, host.address)))

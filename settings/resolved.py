@@ -7,6 +7,7 @@ from typing import Any
 from settings.acl import users
 from settings.describe import Apply, described
 from settings.endpoints import broker_url, local_address, result_url
+from settings.firewall import confined_to
 from settings.firewall import ports as guarded_ports
 from settings.fleet import Fleet, HostSettings
 from settings.model.celery import CeleryConfig, Worker
@@ -62,6 +63,7 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     celery = host.celery.model_dump(context=REVEAL)
     celery["config"] = {key: celery[key] for key in CONFIG_KEYS}
     celery["workers"] = _workers(host)
+    celery["confined_to"] = confined_to(fleet, host)
     celery["release"] = release_id(host.celery) if host.uses_celery else ""
     celery["runs_workers"] = "celery" in host.raw.groups
     celery["runs_beat"] = "beat" in host.raw.groups

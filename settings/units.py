@@ -10,23 +10,107 @@ import re
 
 from settings.parsing import refuse
 
-SANDBOX = """
-AmbientCapabilities AppArmorProfile BindPaths BindReadOnlyPaths CapabilityBoundingSet DeviceAllow DevicePolicy
-ExecPaths InaccessiblePaths IPAddressAllow IPAddressDeny KeyringMode LockPersonality MemoryDenyWriteExecute MountFlags
-NoExecPaths NoNewPrivileges PrivateDevices PrivateIPC PrivateMounts PrivateNetwork PrivateTmp PrivateUsers ProcSubset
-ProtectClock ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs ProtectKernelModules
-ProtectKernelTunables ProtectProc ProtectSystem ReadOnlyPaths ReadWritePaths RemoveIPC RestrictAddressFamilies
-RestrictFileSystems RestrictNamespaces RestrictNetworkInterfaces RestrictRealtime RestrictSUIDSGID SELinuxContext
-SmackProcessLabel SocketBindAllow SocketBindDeny SupplementaryGroups SystemCallArchitectures SystemCallErrorNumber
-SystemCallFilter SystemCallLog TemporaryFileSystem UMask
-""".split()
-BOUNDS = """
-AllowedCPUs AllowedMemoryNodes CPUAffinity CPUSchedulingPolicy CPUSchedulingPriority CPUWeight IOSchedulingClass
-IOSchedulingPriority IOReadBandwidthMax IOReadIOPSMax IOWeight IOWriteBandwidthMax IOWriteIOPSMax LimitAS LimitCORE
-LimitCPU LimitDATA LimitFSIZE LimitLOCKS LimitMEMLOCK LimitMSGQUEUE LimitNPROC LimitRSS LimitSIGPENDING LimitSTACK
-MemoryHigh MemoryLow MemoryMin MemorySwapMax NUMAMask NUMAPolicy OOMPolicy OOMScoreAdjust Slice TasksMax TimerSlackNSec
-""".split()
-ADDED = "LoadCredential LoadCredentialEncrypted LogExtraFields LogNamespace LogRateLimitBurst LogRateLimitIntervalSec".split()
+SANDBOX = [
+    "AmbientCapabilities",
+    "AppArmorProfile",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "CapabilityBoundingSet",
+    "DeviceAllow",
+    "DevicePolicy",
+    "ExecPaths",
+    "InaccessiblePaths",
+    "IPAddressAllow",
+    "IPAddressDeny",
+    "KeyringMode",
+    "LockPersonality",
+    "MemoryDenyWriteExecute",
+    "MountFlags",
+    "NoExecPaths",
+    "NoNewPrivileges",
+    "PrivateDevices",
+    "PrivateIPC",
+    "PrivateMounts",
+    "PrivateNetwork",
+    "PrivateTmp",
+    "PrivateUsers",
+    "ProcSubset",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHome",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectProc",
+    "ProtectSystem",
+    "ReadOnlyPaths",
+    "ReadWritePaths",
+    "RemoveIPC",
+    "RestrictAddressFamilies",
+    "RestrictFileSystems",
+    "RestrictNamespaces",
+    "RestrictNetworkInterfaces",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+    "SELinuxContext",
+    "SmackProcessLabel",
+    "SocketBindAllow",
+    "SocketBindDeny",
+    "SupplementaryGroups",
+    "SystemCallArchitectures",
+    "SystemCallErrorNumber",
+    "SystemCallFilter",
+    "SystemCallLog",
+    "TemporaryFileSystem",
+    "UMask",
+]
+BOUNDS = [
+    "AllowedCPUs",
+    "AllowedMemoryNodes",
+    "CPUAffinity",
+    "CPUSchedulingPolicy",
+    "CPUSchedulingPriority",
+    "CPUWeight",
+    "IOSchedulingClass",
+    "IOSchedulingPriority",
+    "IOReadBandwidthMax",
+    "IOReadIOPSMax",
+    "IOWeight",
+    "IOWriteBandwidthMax",
+    "IOWriteIOPSMax",
+    "LimitAS",
+    "LimitCORE",
+    "LimitCPU",
+    "LimitDATA",
+    "LimitFSIZE",
+    "LimitLOCKS",
+    "LimitMEMLOCK",
+    "LimitMSGQUEUE",
+    "LimitNPROC",
+    "LimitRSS",
+    "LimitSIGPENDING",
+    "LimitSTACK",
+    "MemoryHigh",
+    "MemoryLow",
+    "MemoryMin",
+    "MemorySwapMax",
+    "NUMAMask",
+    "NUMAPolicy",
+    "OOMPolicy",
+    "OOMScoreAdjust",
+    "Slice",
+    "TasksMax",
+    "TimerSlackNSec",
+]
+ADDED = [
+    "LoadCredential",
+    "LoadCredentialEncrypted",
+    "LogExtraFields",
+    "LogNamespace",
+    "LogRateLimitBurst",
+    "LogRateLimitIntervalSec",
+]
 DIRECTIVES = frozenset((*SANDBOX, *BOUNDS, *ADDED))
 # A setting says these: two places would contradict each other.
 SETTINGS = {

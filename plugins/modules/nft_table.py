@@ -24,7 +24,7 @@ EXAMPLES = r"""
 - name: Load the table
   nft_table:
     table: redis_celery
-    unit: redis-celery-firewall.service
+    unit: stack-firewall.service
     rules: "{{ rendered }}"
 """
 RETURN = r"""
@@ -65,9 +65,7 @@ def load(module: AnsibleModule) -> None:
     for command in (("daemon-reload",), ("reload-or-restart", module.params["unit"])):
         code, _, trouble = run("systemctl", *command)
         if code:
-            module.fail_json(
-                msg=f"systemctl {' '.join(command)}: {trouble}. See journalctl -u {module.params['unit']}"
-            )
+            module.fail_json(msg=f"systemctl {' '.join(command)}: {trouble}. See journalctl -u {module.params['unit']}")
 
 
 def remove(module: AnsibleModule, nft: str | None) -> None:

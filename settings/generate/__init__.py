@@ -15,7 +15,13 @@ from settings.model import Celery, Firewall, Host, Redis, Sentinel, Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 # Whose settings stand in which role's defaults.
-ROLES = {"host": (Stack, Host), "firewall": (Firewall,), "redis": (Redis,), "sentinel": (Sentinel,), "celery": (Celery,)}
+ROLES = {
+    "host": (Stack, Host),
+    "firewall": (Firewall,),
+    "redis": (Redis,),
+    "sentinel": (Sentinel,),
+    "celery": (Celery,),
+}
 
 
 def products() -> dict[str, str]:

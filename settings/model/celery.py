@@ -18,6 +18,7 @@ from settings.types import (
     Json,
     KeyPrefix,
     Name,
+    Network,
     PathOrEmpty,
     Port,
     Positive,
@@ -340,6 +341,12 @@ class Celery(CeleryConfig, Section):
         le=604_800,
     )
     restart_delay: Positive = setting(2, "Pause before a crashed worker is started again.", unit="seconds", le=3600)
+    networks: list[Network] = setting(
+        list,
+        "Networks that Celery's processes may talk to under systemd, besides loopback and the inventory's Redis and "
+        "Sentinel hosts; empty is all. A task that fetches what a stranger names then reaches no metadata service.",
+        source="systemd.resource-control(5), IPAddressAllow",
+    )
     unit_extra: list[UnitLine] = setting(
         list,
         "Further lines of the systemd units, after the sandbox and so with the last word. Tasks that compile code at "

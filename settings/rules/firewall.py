@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from settings.addresses import is_loopback
-from settings.firewall import guards, sources
+from settings.addresses import is_loopback, number
+from settings.firewall import guards, server_names, servers, sources
 from settings.fleet import Fleet, HostSettings
 from settings.rules.rule import ERROR, WARNING, Rule, Violation
 
@@ -54,6 +55,16 @@ def _flower(fleet: Fleet) -> Iterator[Violation]:
             yield Violation(host, "firewall_allow_flower", message, value="[]")
 
 
+def _networks(fleet: Fleet) -> Iterator[Violation]:
+    for host in fleet.celery_hosts():
+        if host.celery.networks:
+            managed = urlsplit(host.redis.managed_url.get_secret_value()).hostname
+            found = [managed] if managed else [server_names(other)[0] for other in servers(fleet, host)]
+            for name in dict.fromkeys(name for name in found if not number(name)):
+                message = f"Redis is found by the name {name}, and a packet filter lets through numbers"
+                yield Violation(host, "celery_networks", message, value=", ".join(host.celery.networks))
+
+
 RULES = (
     Rule(
         id="firewall-root",
@@ -92,5 +103,14 @@ RULES = (
         source=SOURCE,
         fix="name the networks in firewall_allow_flower",
         check=_flower,
+    ),
+    Rule(
+        id="networks-names",
+        severity=WARNING,
+        says="Where Celery is confined to networks, Redis is found by a number.",
+        why="workers whose networks hold neither the resolver nor the address behind the name would wait for a broker",
+        source="systemd.resource-control(5), IPAddressAllow",
+        fix="see that celery_networks holds both, then accept the risk; or set redis_advertise_address to a number",
+        check=_networks,
     ),
 )
