@@ -59,15 +59,20 @@ DEFAULT_PORT = 6379
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+def run(*command: str) -> str:
+    """Run a program; return what it printed.
+
+    Raises:
+        FileNotFoundError: if there is no such program.
+        CalledProcessError: if it fails.
+    """
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def packages_installed() -> set[str] | None:
     """Return the installed packages; None where dpkg does not tell."""
     try:
-        told = subprocess.run(
-            ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        told = run("dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n")
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None
     return {line.split()[1] for line in told.splitlines() if line.startswith("installed ")}
@@ -94,6 +99,7 @@ def set_kernel(module: AnsibleModule, path: str, name: str, wanted: str, off: st
     """Make one kernel setting so; return "name: old -> new" if it changes, warn where this host may not.
 
     Args:
+        module: the module that warns or fails.
         path: its file below /proc/sys or /sys.
         name: how a person calls it.
         wanted: its value.
@@ -124,12 +130,7 @@ def set_kernel(module: AnsibleModule, path: str, name: str, wanted: str, off: st
 
 def unit_state(unit: str) -> dict[str, str]:
     """Return LoadState, ActiveState and UnitFileState of a unit."""
-    told = subprocess.run(
-        ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    told = run("systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit)
     return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
 
 

@@ -34,6 +34,7 @@ EXAMPLES = r"""
     group: redis
 """
 RETURN = r"""
+directory: {description: Data directory of the instance that takes over., returned: always, type: str}
 keys: {description: Keys that the server held., returned: when it ran, type: int}
 """
 
@@ -62,6 +63,12 @@ def directives(text: str) -> dict[str, str]:
     return found
 
 
+def control(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run systemctl."""
+    command = ["systemctl", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 class Server:
     """The distribution's Redis, as redis-cli and systemctl reach it."""
 
@@ -70,7 +77,7 @@ class Server:
         self.module = module
         self.unit = module.params["unit"]
         address = said.get("bind", "127.0.0.1").split()[0].lstrip("-")
-        host = "127.0.0.1" if address in ("*", "0.0.0.0") else address
+        host = "127.0.0.1" if address in ("*", "0.0.0.0") else address  # noqa: S104 - it is connected to
         self.command = [module.params["cli"], "-h", host, "-p", said.get("port", "6379"), "--no-auth-warning"]
         password = said.get("requirepass", "")
         self.environment = {**os.environ, "REDISCLI_AUTH": password} if password else dict(os.environ)
@@ -99,13 +106,15 @@ class Server:
 
     def systemctl(self, verb: str) -> None:
         """Let systemd do something with the unit; fail with its words."""
-        done = subprocess.run(["systemctl", verb, self.unit], capture_output=True, text=True, check=False)
+        done = control(verb, self.unit)
         if done.returncode:
-            self.refuse(f"systemctl {verb} failed: {done.stderr.strip()}")
+            self.refuse(
+                f"systemctl {verb} failed, and journalctl --unit {self.unit} says why ({done.stderr.split('.')[0]})"
+            )
 
     def active(self) -> bool:
         """Whether it runs."""
-        return subprocess.run(["systemctl", "is-active", "--quiet", self.unit], check=False).returncode == 0
+        return control("is-active", self.unit).returncode == 0
 
     def wait_until_loaded(self) -> None:
         """Wait until it answers with all its data."""
@@ -179,7 +188,7 @@ def main() -> None:
     source = os.path.join(said.get("dir", "/var/lib/redis"), said.get("dbfilename", RDB))
     target = os.path.join(params["directory"], RDB)
     carried = os.path.isfile(target) and os.path.isfile(source) and filecmp.cmp(source, target, shallow=False)
-    result: dict[str, Any] = {"changed": True}
+    result: dict[str, Any] = {"changed": True, "directory": params["directory"]}
     if not (carried and not server.active()):
         for name in (RDB, "appendonly.aof", "appendonlydir"):
             if os.path.exists(path := os.path.join(params["directory"], name)):
