@@ -30,8 +30,7 @@ class Firewall(Section):
     )
     allow: list[Network] = setting(
         list,
-        "Further clients of Redis and Sentinel on this host: producers, exporters, the machine that runs "
-        "`make verify`.",
+        "Further clients of Redis and Sentinel on this host: producers, exporters. `make verify` goes through SSH.",
         apply=Apply.LIVE,
         source=NFT,
     )
