@@ -30,9 +30,10 @@ LABEL = "redis-celery-stack.hosts"
 IMAGE = "container_image"  # the inventory's variable
 BOOT = 60.0  # seconds
 WHEELHOUSE = "/srv/wheelhouse"  # in every host, read-only
-# What systemd as PID 1 needs of a container; --privileged would be more than that.
+# What systemd as PID 1 needs of a container; --privileged would be more than that. Without SYS_PTRACE units with
+# PrivateUsers and ProtectProc do not start (217/USER): decision 014.
 RIGHTS: dict[str, Any] = {
-    "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
+    "cap_add": ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"],
     "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
     "tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec"},  # noqa: S108 - in the container
     "cgroupns": "host",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from settings.model import Backup, Celery, Host, Redis, Sentinel, Stack, Tls
+from settings.model import Backup, Celery, Firewall, Host, Redis, Sentinel, Stack, Tls
 from settings.model.celery import Worker
 from settings.model.redis import RedisInstance
 from settings.places import Place
@@ -28,6 +28,7 @@ class HostSettings:
     address: str
     stack: Stack
     host: Host
+    firewall: Firewall
     redis: Redis
     tls: Tls
     sentinel: Sentinel

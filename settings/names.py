@@ -10,7 +10,10 @@ from settings.describe import Section
 from settings.model import SECTIONS
 
 # Names that begin so are ours: an unknown one is a misspelling.
-PREFIXES = ("redis_", "celery_", "sentinel_", "tls_", "backup_", "host_", "stack_", "process_manager", "accepted_risks")
+PREFIXES = (
+    *("redis_", "celery_", "sentinel_", "tls_", "backup_", "firewall_", "host_", "stack_"),
+    *("process_manager", "accepted_risks"),
+)
 # A name of ours that is no setting: where a run stages files.
 RESERVED = ("stack_stage_root",)
 # A name is near another from this share of common letters on.
@@ -39,7 +42,7 @@ def meant(name: str) -> str:
     if plain in KNOWN:
         return plain if plain != name else ""
     head, _, rest = plain.partition("_")
-    for prefix in ("redis", "celery", "sentinel", "backup", "host", "stack"):
+    for prefix in ("redis", "celery", "sentinel", "backup", "firewall", "host", "stack"):
         if head != prefix and difflib.SequenceMatcher(a=head, b=prefix).ratio() >= NEAR_PREFIX:
             candidate = nearest(f"{prefix}_{rest}", KNOWN, cutoff=0.9)
             if candidate:

@@ -7,6 +7,7 @@ written in a wrong way. Values given as `-e redis_port=6380` arrive as text: num
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import math
 import re
 from typing import Any
@@ -278,6 +279,19 @@ def host_and_port(value: str) -> str:
 def is_address(value: str) -> bool:
     """Whether a text is an address or a host's name that others can connect to."""
     return bool(re.fullmatch(r"[A-Za-z0-9_.:-]{1,253}", value, re.ASCII))
+
+
+def network(value: str) -> str:
+    """Take an address or a network in numbers: a packet filter knows no names."""
+    fix = "write it like 10.0.0.5 or 10.0.0.0/24"
+    try:
+        read = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise refuse("network", "a packet filter takes an address or a network in numbers, no name", fix) from None
+    exact = str(read) if "/" in value else str(read.network_address)
+    if "/" in value and ipaddress.ip_interface(value).ip != read.network_address:
+        raise refuse("network", "bits are set behind the network's length", f"write {exact}")
+    return exact
 
 
 def buffer_limit(value: str) -> str:

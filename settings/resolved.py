@@ -7,6 +7,8 @@ from typing import Any
 from settings.acl import users
 from settings.describe import Apply, described
 from settings.endpoints import broker_url, local_address, result_url
+from settings.firewall import confined_to
+from settings.firewall import ports as guarded_ports
 from settings.fleet import Fleet, HostSettings
 from settings.model.celery import CeleryConfig, Worker
 from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
@@ -63,6 +65,7 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     celery["config"] = {key: celery[key] for key in CONFIG_KEYS}
     celery["requirements"] = host.celery.requirements_file
     celery["workers"] = _workers(host)
+    celery["confined_to"] = confined_to(fleet, host)
     celery["release_pinned"] = bool(host.celery.release)
     celery["release"] = host.celery.release or (release_id(host.celery) if host.uses_celery else "")
     celery["runs_workers"] = "celery" in host.raw.groups
@@ -74,6 +77,7 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         celery["result_backend"] = result_url(fleet, host, "worker")
     if celery["runs_flower"]:
         celery["flower_broker_url"] = broker_url(fleet, host, "flower")
+        celery["flower_result_backend"] = result_url(fleet, host, "flower")
     return celery
 
 
@@ -88,6 +92,7 @@ def _roles(host: HostSettings) -> list[str]:
     """Return the roles with files on a host, in the order of site.yml."""
     here = {
         "host": True,
+        "firewall": True,
         "supervisor": host.stack.process_manager == "supervisor",
         "tls": True,
         "redis": bool(host.instances),
@@ -101,8 +106,9 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     """Return the data of one host.
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
-    `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `redis`, `sentinel`,
-    `celery`, `backup`; `tls` names what is copied from the controller. Secrets are in clear: keep it out of logs.
+    `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `firewall`, `redis`,
+    `sentinel`, `celery`, `backup`; `tls` names what is copied from the controller. Secrets are in clear: keep it out of
+    logs.
     """
     root = host.stack.stack_root
     return {
@@ -120,6 +126,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "images": {"redis": host.stack.stack_image_redis, "worker": host.stack.stack_image_worker},
         "logs": host.stack.stack_logs,
         "host": host.host.model_dump(context=REVEAL),
+        "firewall": {**host.firewall.model_dump(), "ports": guarded_ports(fleet, host)},
         "redis": {
             **host.redis.model_dump(context=REVEAL),
             "instances": _instances(fleet, host),

@@ -20,6 +20,7 @@ from settings.parsing import (
     human_bytes,
     json_value,
     matching,
+    network,
     one_line,
     one_word,
     parse_bytes,
@@ -31,6 +32,7 @@ from settings.parsing import (
     url_text,
     whole,
 )
+from settings.units import unit_line
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ BindAddress = Annotated[
     BeforeValidator(read_word),
     matching("address", r"-?[A-Za-z0-9_.:%*-]{1,253}", "an address, a host name or * is due", "write it like 10.0.0.5"),
 ]
+Network = Annotated[str, Kind("address or network"), BeforeValidator(read_word), AfterValidator(network)]
 AddressOrEmpty = Annotated[
     str,
     Kind("address"),
@@ -242,6 +245,13 @@ KeyPrefix = Annotated[
     Kind("prefix"),
     BeforeValidator(read_word),
     matching("prefix", r"([A-Za-z0-9_.-]{1,64}:)?", "a prefix of keys ends in a colon", "write it like shop:"),
+]
+UnitLine = Annotated[
+    str,
+    Kind("line of a systemd unit"),
+    BeforeValidator(read_word),
+    AfterValidator(one_line),
+    AfterValidator(unit_line),
 ]
 EnvironmentName = Annotated[
     str,

@@ -27,6 +27,7 @@ argument_specs:
 """
 SHORT = {
     "host": "What the operating system of a host has to grant",
+    "firewall": "Who may reach the ports of Redis, Sentinel and Flower",
     "redis": "Redis servers",
     "tls": "certificates of Redis and of its clients",
     "sentinel": "Redis Sentinel",

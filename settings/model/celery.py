@@ -18,6 +18,7 @@ from settings.types import (
     Json,
     KeyPrefix,
     Name,
+    Network,
     PathOrEmpty,
     Port,
     Positive,
@@ -30,6 +31,7 @@ from settings.types import (
     TaskName,
     TaskPattern,
     Text,
+    UnitLine,
     UserName,
     Whole,
     Word,
@@ -378,6 +380,18 @@ class Celery(CeleryConfig, Section):
         le=604_800,
     )
     restart_delay: Positive = setting(2, "Pause before a crashed worker is started again.", unit="seconds", le=3600)
+    networks: list[Network] = setting(
+        list,
+        "Networks that Celery's processes may talk to under systemd, besides loopback and the inventory's Redis and "
+        "Sentinel hosts; empty is all. A task that fetches what a stranger names then reaches no metadata service.",
+        source="systemd.resource-control(5), IPAddressAllow",
+    )
+    unit_extra: list[UnitLine] = setting(
+        list,
+        "Further lines of the systemd units, after the sandbox and so with the last word. Tasks that compile code at "
+        "run time want MemoryDenyWriteExecute=no, those that write elsewhere ReadWritePaths=/srv/exports.",
+        source="systemd.exec(5)",
+    )
     # beat
     beat_schedule: list[BeatEntry] = setting(list, "Periodic tasks, run by the one host of the inventory group `beat`.")
     beat_max_loop_interval: Positive = setting(5, "Longest nap of beat.", unit="seconds", le=3600)
@@ -387,6 +401,9 @@ class Celery(CeleryConfig, Section):
     flower_user: UserName = setting("admin", "User of Flower's page.")
     flower_password: Secret | None = setting(None, "Password of Flower's page.", secret=True)
     flower_max_tasks: Positive = setting(10_000, "Tasks that Flower remembers: bounds its memory.", le=1_000_000)
+    flower_memory_max: Bytes = setting(
+        512 * 1024**2, "systemd MemoryMax of Flower: beyond it, it is restarted.", unit="bytes", ge=64 * 1024**2
+    )
 
 
 __all__ = ["BeatEntry", "Celery", "CeleryConfig", "Queue", "Route", "Worker"]

@@ -32,8 +32,9 @@ class Host(Section):
         le=2,
     )
     somaxconn: Positive = setting(
-        1024,
-        "net.core.somaxconn: upper bound of every listen queue, `redis_tcp_backlog` included.",
+        4096,
+        "net.core.somaxconn: upper bound of every listen queue, `redis_tcp_backlog` included. 4096 is Linux's own since "
+        "5.4.",
         unit="connections",
         apply=Apply.LIVE,
         source=REDIS_ADMIN,

@@ -25,6 +25,7 @@ from settings.types import (
     SavePoint,
     Secret,
     TlsProtocols,
+    UnitLine,
     UserName,
     Version,
     Whole,
@@ -336,6 +337,18 @@ class Redis(RedisOptions, Section):
     )
     stop_timeout: Positive = setting(
         60, "Longest stop, before it is killed.", unit="seconds", apply=Apply.LIVE, le=86400
+    )
+    unit_extra: list[UnitLine] = setting(
+        list,
+        "Further lines of the systemd units, after the sandbox and so with the last word: PrivateNetwork=yes, or "
+        "ProtectHome=read-only.",
+        source="systemd.exec(5)",
+    )
+    adopt_distribution: Flag = setting(
+        False,
+        "Take over the data set of the distribution's own redis-server.service where it holds a port of ours: it is "
+        "stopped, its data set loaded by the instance on that port, and it never starts again.",
+        apply=Apply.DEPLOY,
     )
 
     @model_validator(mode="before")

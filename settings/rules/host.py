@@ -11,6 +11,8 @@ from settings.rules.rule import ERROR, Rule, Violation
 # Linux takes 107 bytes, macOS 103; supervisor first binds the path with its pid behind it (up to 8 characters).
 SOCKET_PATH = 95
 LONGEST_SOCKET = "/supervisor.sock"
+# What Debian's packages call their units, behind `redis-`.
+DISTRIBUTION = ("server", "sentinel")
 # A group is a misspelling of one of ours from this share of common letters on.
 MISSPELT = 0.8
 
@@ -47,6 +49,14 @@ def _socket_path(fleet: Fleet) -> Iterator[Violation]:
                 yield Violation(host, "stack_run_dir", message, value=path)
 
 
+def _unit_names(fleet: Fleet) -> Iterator[Violation]:
+    for host in fleet:
+        for index, instance in enumerate(host.instances):
+            if host.stack.process_manager == "systemd" and instance.name in DISTRIBUTION:
+                message = f"redis-{instance.name}.service is the distribution's own unit"
+                yield Violation(host, "redis_instances", message, path=(index, "name"), value=instance.name)
+
+
 RULES = (
     Rule(
         id="groups-known",
@@ -74,6 +84,16 @@ RULES = (
         source="unix(7)",
         fix="set stack_run_dir to a short directory",
         check=_socket_path,
+        acceptable=False,
+    ),
+    Rule(
+        id="unit-names",
+        severity=ERROR,
+        says="An instance has a unit's name of its own.",
+        why="the distribution's unit is masked, and a masked unit never starts",
+        source="Debian's packages redis-server and redis-sentinel",
+        fix="call it broker",
+        check=_unit_names,
         acceptable=False,
     ),
 )

@@ -52,7 +52,7 @@ NAMES = st.one_of(
     st.sampled_from(sorted(KNOWN)),
     st.sampled_from(sorted(KNOWN)).map(lambda name: name[:-1]),
     st.sampled_from(["redis_", "celery_x", "Redis-Port", "redi_port", "stack_stage_root", "host_", "ansible_host"]),
-    st.from_regex(r"(redis|celery|sentinel|host|stack)_[a-z_]{1,12}", fullmatch=True),
+    st.from_regex(r"(redis|celery|sentinel|host|firewall|stack)_[a-z_]{1,12}", fullmatch=True),
 )
 SOME_HOSTS = st.dictionaries(
     st.sampled_from(["one", "two", "three"]),
@@ -173,6 +173,8 @@ BY_KIND: dict[str, st.SearchStrategy[Any]] = {
     ),
     "seconds and changes": st.sampled_from(["900 1", "60 1000"]),
     "host and port": st.sampled_from(["", "10.0.0.1 6379", "one 6379", "127.0.0.1 6380"]),
+    "line of a systemd unit": st.sampled_from(["ProtectHome=read-only", "PrivateNetwork=yes"]),
+    "address or network": st.sampled_from(["10.0.0.5", "10.0.0.0/8", "fd00::/8", "0.0.0.0/0"]),
     "hard soft seconds": st.sampled_from(["32mb 8mb 60", "0 0 0"]),
 }
 

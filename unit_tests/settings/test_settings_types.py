@@ -109,6 +109,11 @@ def read(kind: str, value: Any) -> Any:
         ("BindAddress", "-::*", "-::*"),
         ("PathOrEmpty", "/srv/.stack/a..b", "/srv/.stack/a..b"),
         ("TaskPattern", "celery.*", "celery.*"),
+        ("Network", "10.0.0.5", "10.0.0.5"),
+        ("Network", "10.0.0.0/8", "10.0.0.0/8"),
+        ("Network", "FD00:0::/8", "fd00::/8"),
+        ("UnitLine", "SystemCallFilter=~@clock %n", "SystemCallFilter=~@clock %n"),
+        ("UnitLine", "MemoryDenyWriteExecute=", "MemoryDenyWriteExecute="),
     ],
 )
 def test_what_is_right_is_read(kind: str, value: Any, expected: Any) -> None:
@@ -118,6 +123,16 @@ def test_what_is_right_is_read(kind: str, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "fix"),
     [
+        ("Network", "worker.example.com", "write it like 10.0.0.5 or 10.0.0.0/24"),
+        ("Network", "10.0.0.5/8", "write 10.0.0.0/8"),
+        ("Network", "10.0.0.0/33", "write it like 10.0.0.5 or 10.0.0.0/24"),
+        ("UnitLine", "ProtectHome", "write it like ProtectHome=read-only"),
+        ("UnitLine", "ProtectHomes=no", "write ProtectHome"),
+        ("UnitLine", "privateusers=no", "write PrivateUsers"),
+        ("UnitLine", "Nonsense=no", "see settings/units.py for those that may be written"),
+        ("UnitLine", "User=root", "set celery_user, or redis_user"),
+        ("UnitLine", "ReadWritePaths=/srv \\", "delete the backslash"),
+        ("UnitLine", "UMask=0077\nUser=root", "write it on one line"),
         ("Flag", 1, "write true"),
         ("Flag", "0", "write false"),
         ("Flag", "maybe", "write true or false"),
