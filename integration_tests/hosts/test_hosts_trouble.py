@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from integration_tests.hosts.fleet import VENV, Fleet, changes
+from integration_tests.hosts.fleet import VENV, Fleet, await_boot, changes
 
 
 def logins(fleet: Fleet) -> dict[str, int]:
@@ -35,6 +35,7 @@ def test_unreachable_host(fleet: Fleet) -> None:
         run = fleet.make("deploy", expect=2)
     finally:
         fleet.container("worker-2").start()
+        await_boot(fleet, "worker-2")
     assert any("worker-2" in line for line in run.said[-3:])
     assert sum(changes(run).values()) == 0
     fleet.make("deploy")
