@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from settings.addresses import bare, is_every_interface, is_loopback
@@ -46,8 +47,41 @@ def _login(host: HostSettings, user: str) -> str:
     return ""
 
 
+def host_address(host: HostSettings) -> str:
+    """Return the address by which other hosts reach one."""
+    return host.redis.advertise_address or host.address
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def tls_files(options: RedisInstance) -> dict[str, str]:
+    """Return the TLS options of a client of an instance, as redis-py names them; empty where it speaks none."""
+    if not options.tls_port:
+        return {}
+    files = {"ssl_cert_reqs": "required", "ssl_ca_certs": options.tls_ca_cert_file}
+    if options.tls_auth_clients == "yes":
+        files |= {"ssl_certfile": options.tls_cert_file, "ssl_keyfile": options.tls_key_file}
+    return files
+
+
+def through_sentinel(fleet: Fleet, client: HostSettings, instance: str) -> bool:
+    """Whether a host of Celery asks Sentinel where the master of an instance is."""
+    sentinel = client.sentinel
+    return client.redis.unmanaged and sentinel.enabled and instance == sentinel.master_name and fleet.watched(instance)
+
+
+def sentinel_addresses(fleet: Fleet) -> list[tuple[str, int]]:
+    """Return address and port of every Sentinel."""
+    return [(host_address(host), host.sentinel.port) for host in fleet.members("sentinel")]
+
+
 def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: str) -> str:
-    """Return the URL by which `client` reaches an instance as a user.
+    """Return the URL by which `client` reaches an instance as a user; of several parts where it asks Sentinels.
+
+    A `sentinel://` URL carries the login of Redis; that of the Sentinels and TLS are transport options: see
+    `sentinel_options`.
 
     Raises:
         LookupError: if no host runs the instance; the rule `instance-found` refuses that before.
@@ -61,18 +95,33 @@ def redis_url(fleet: Fleet, client: HostSettings, instance: str, db: int, user: 
         )
         path = f"/{db}" if parts.path in ("", "/") else parts.path
         return urlunsplit((parts.scheme, parts.netloc, path, query if parts.scheme == "rediss" else parts.query, ""))
+    if through_sentinel(fleet, client, instance):
+        login = _login(client, user)
+        return ";".join(
+            f"sentinel://{login}{_in_url(address)}:{port}/{db}" for address, port in sentinel_addresses(fleet)
+        )
     found = fleet.find_instance(instance)
     if found is None:
         raise LookupError(f"no host runs an instance {instance!r}")
     server, options = found
     endpoint = Endpoint.of(server, options, client)
-    address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    place = f"{_login(server, user)}{_in_url(endpoint.address)}:{endpoint.port}/{db}"
     if not endpoint.tls:
-        return f"redis://{_login(server, user)}{address}:{endpoint.port}/{db}"
-    files = f"ssl_cert_reqs=required&ssl_ca_certs={options.tls_ca_cert_file}"
-    if options.tls_auth_clients == "yes":
-        files += f"&ssl_certfile={options.tls_cert_file}&ssl_keyfile={options.tls_key_file}"
-    return f"rediss://{_login(server, user)}{address}:{endpoint.port}/{db}?{files}"
+        return f"redis://{place}"
+    files = "&".join(f"{name}={value}" for name, value in tls_files(options).items())
+    return f"rediss://{place}?{files}"
+
+
+def sentinel_options(fleet: Fleet, client: HostSettings) -> dict[str, Any]:
+    """Return what a `sentinel://` URL cannot say: `master_name` and `tls` (of Redis and of the Sentinels alike).
+
+    The Sentinels know the same users as Redis: their login is that of the URL. Empty where no Sentinel is asked.
+    """
+    name = client.sentinel.master_name
+    if not through_sentinel(fleet, client, name):
+        return {}
+    found = fleet.find_instance(name)
+    return {"master_name": name, "tls": tls_files(found[1]) if found else {}}
 
 
 def broker_url(fleet: Fleet, client: HostSettings, user: str) -> str:
