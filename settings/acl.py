@@ -178,10 +178,9 @@ def _accounts(host: HostSettings) -> Iterator[tuple[str, str, str]]:
 
 
 # SETUSER adds sanitize-payload by itself and a file does not: written out, both read the same
-def _all_users(host: HostSettings, rules: Callable[[str], str]) -> list[User]:
+def _all_users(host: HostSettings, rules: Callable[[str], str], default: str) -> list[User]:
     """Return every user with the rules of its role, `default` switched off."""
-    found = [User("default", "off sanitize-payload resetchannels -@all")]
-    return found + [
+    return [User("default", f"off sanitize-payload {default}")] + [
         User(name, f"on sanitize-payload {hashes} {rules(role)}")
         for name, role, hashes in _accounts(host)
         if rules(role)
@@ -203,7 +202,9 @@ def users(fleet: Fleet, host: HostSettings, instance: RedisInstance) -> list[Use
             version=_version(host),
         )
 
-    return _all_users(host, rules)
+    # Nobody can log in as `default`: it is off and has no password. Its rights are those under which Redis loads an AOF:
+    # without them every MULTI … EXEC in it is dropped, told by nothing but the ACL log (measured on 7.0.15 and 8.0.2).
+    return _all_users(host, rules, "~* &* +@all")
 
 
 def sentinel_users(host: HostSettings) -> list[User]:
@@ -218,4 +219,4 @@ def sentinel_users(host: HostSettings) -> list[User]:
         )
         return f"{channels} resetkeys -@all {commands}{_client_names(_version(host))}" if commands else ""
 
-    return _all_users(host, rules)
+    return _all_users(host, rules, "resetchannels -@all")

@@ -13,6 +13,7 @@ from verify.checks import (
     redis_server,
     restart,
     security,
+    sentinel,
     workers,
     workflows,
 )
@@ -22,6 +23,7 @@ _MODULES = (
     host,
     redis_server,
     security,
+    sentinel,
     managed,
     workers,
     queues,

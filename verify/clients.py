@@ -7,19 +7,29 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, SentinelBackend
 from kombu import Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
-from settings.endpoints import Endpoint, broker_url, result_url
+from settings.endpoints import (
+    Endpoint,
+    broker_url,
+    host_address,
+    result_url,
+    sentinel_addresses,
+    sentinel_options,
+    through_sentinel,
+    tls_files,
+)
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 
 TIMEOUT = 1.5  # seconds for a connect or an answer: a local Redis answers in one thousandth of it
 
 
-class NoSubscription(RedisBackend):  # type: ignore[misc]
+class _Silent:
     """The result backend of a client that polls results itself, from many threads.
 
     Celery's own subscribes on every publish, on one connection that threads may not share (celery 5.7,
@@ -28,6 +38,14 @@ class NoSubscription(RedisBackend):  # type: ignore[misc]
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing."""
+
+
+class NoSubscription(_Silent, RedisBackend):  # type: ignore[misc]
+    """Results of one Redis."""
+
+
+class NoSubscriptionBySentinel(_Silent, SentinelBackend):  # type: ignore[misc]
+    """Results of the master that the Sentinels name."""
 
 
 def options() -> dict[str, Any]:
@@ -65,8 +83,39 @@ def instance_client(host: HostSettings, instance: RedisInstance, credentials: di
     return redis.Redis(host=endpoint.address, port=endpoint.port, decode_responses=True, **everything)
 
 
+def sentinel_client(fleet: Fleet, host: HostSettings, credentials: dict[str, str]) -> redis.Redis:
+    """Return a client of the Sentinel of a host; nothing is sent yet."""
+    found = fleet.find_instance(host.sentinel.master_name)
+    tls = _as_arguments(tls_files(found[1]) if found else {})
+    everything: dict[str, Any] = {**credentials, **tls, **options()}
+    return redis.Redis(host=host_address(host), port=host.sentinel.port, decode_responses=True, **everything)
+
+
+def _as_arguments(files: dict[str, str]) -> dict[str, Any]:
+    return {"ssl": True, **files} if files else {}
+
+
+def _master_client(fleet: Fleet, host: HostSettings, db: int, user: str) -> redis.Redis:
+    """Return a client of the master that the Sentinels name, asked anew for every connection."""
+    found = sentinel_options(fleet, host)
+    shared: dict[str, Any] = {**_as_arguments(found["tls"]), **options(), **login(host, user)}
+    asked: Any = Sentinel(sentinel_addresses(fleet), sentinel_kwargs=shared)  # type: ignore[no-untyped-call]
+    client: redis.Redis = asked.master_for(found["master_name"], db=db, **shared)
+    return client
+
+
+def _transport(fleet: Fleet, host: HostSettings, user: str) -> dict[str, Any]:
+    """Return the transport options of a `sentinel://` URL, as the deployed celeryconfig has them."""
+    found = sentinel_options(fleet, host)
+    shared = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+    kwargs = {**login(host, user), **shared, **_as_arguments(found["tls"])}
+    return {"master_name": found["master_name"], "sentinel_kwargs": kwargs}
+
+
 def result_client(fleet: Fleet, host: HostSettings) -> redis.Redis:
     """Return a client of the results, as the verifier."""
+    if through_sentinel(fleet, host, host.celery.result_instance):
+        return _master_client(fleet, host, host.celery.result_db, "verifier")
     client: redis.Redis = redis.Redis.from_url(result_url(fleet, host, "verifier"), **options())
     return client
 
@@ -80,7 +129,13 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
     settings = host.celery
     if settings.transport == "redis-plus":
         importlib.import_module("celery_redis_plus")  # registers the transport valkey://
-    backend = f"{NoSubscription.__module__}:{NoSubscription.__name__}+{result_url(fleet, host, 'verifier')}"
+    by_sentinel = through_sentinel(fleet, host, settings.broker_instance)
+    results_by_sentinel = through_sentinel(fleet, host, settings.result_instance)
+    broker_options = _transport(fleet, host, "verifier") if by_sentinel else {}
+    result_options = _transport(fleet, host, "verifier") if results_by_sentinel else {}
+    tls = sentinel_options(fleet, host).get("tls")
+    kind = NoSubscriptionBySentinel if results_by_sentinel else NoSubscription
+    backend = f"{kind.__module__}:{kind.__name__}+{result_url(fleet, host, 'verifier')}"
     client = Celery("verify", broker=broker_url(fleet, host, "verifier"), backend=backend, set_as_current=False)
     queue = settings.task_default_queue
     client.conf.update(
@@ -102,13 +157,17 @@ def celery_client(fleet: Fleet, host: HostSettings) -> Celery:
             "socket_timeout": TIMEOUT,
             "socket_connect_timeout": TIMEOUT,
             "retry_on_timeout": False,
+            **broker_options,
         },
         result_backend_transport_options={
             "global_keyprefix": settings.global_keyprefix,
             "retry_policy": {"max_retries": 0},
+            **result_options,
         },
         redis_socket_timeout=TIMEOUT,
         redis_socket_connect_timeout=TIMEOUT,
         redis_retry_on_timeout=False,
+        **({"broker_use_ssl": tls} if tls and by_sentinel else {}),
+        **({"redis_backend_use_ssl": tls} if tls and results_by_sentinel else {}),
     )
     return client

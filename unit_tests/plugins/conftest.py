@@ -16,7 +16,6 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 @pytest.fixture(scope="session")
 def plugin() -> Callable[[str], ModuleType]:
     """Return a loader: `plugin("modules/write_files")`."""
-
     # What modules share is imported under this name; Ansible packs it beside them.
     for shared in sorted((PLUGINS / "module_utils").glob("*.py")):
         name = f"ansible.module_utils.{shared.stem}"
