@@ -37,7 +37,12 @@ class Sentinel(Section):
         le=3_600_000,
     )
     failover_timeout: Positive = setting(
-        30_000, "Bound of a failover's phases.", unit="milliseconds", apply=Apply.LIVE, source=SOURCE, le=3_600_000
+        15_000,
+        "Bound of a failover's phases; a failed one is tried again after twice this.",
+        unit="milliseconds",
+        apply=Apply.LIVE,
+        source=SOURCE,
+        le=3_600_000,
     )
     parallel_syncs: Positive = setting(
         1, "Replicas that copy the new master at once.", unit="replicas", apply=Apply.LIVE, source=SOURCE, le=99

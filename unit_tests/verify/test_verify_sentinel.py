@@ -23,7 +23,7 @@ GOOD = {
     "num-other-sentinels": "2",
     "quorum": "2",
     "down-after-milliseconds": "5000",
-    "failover-timeout": "30000",
+    "failover-timeout": "15000",
     "parallel-syncs": "1",
 }
 
