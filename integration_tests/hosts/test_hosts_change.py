@@ -59,7 +59,9 @@ def test_live_change_of_redis_and_rolled_change_of_workers(fleet: Fleet) -> None
     with streaming(fleet) as stream:
         fleet.make("deploy")
     after = pids(fleet)
-    assert {unit for unit in after if after[unit] != before[unit]} == {unit for unit in after if "celery-worker" in unit}
+    assert {unit for unit in after if after[unit] != before[unit]} == {
+        unit for unit in after if "celery-worker" in unit
+    }
     assert set(changes(fleet.make("deploy")).values()) == {0}
     kept(fleet, stream, "live change and roll")
 
