@@ -98,9 +98,11 @@ _renew: _env
 engine: $(VENV)/.dev ## make Docker answer, and pull or build the images of images/images.yml
 	@python -m engine up
 
+hosts: STARTS = yes
 hosts: _env $(VENV)/.dev ## start the hosts of ENV as containers: make hosts ENV=staging
 	@python -m engine hosts $(INVENTORY)
 
+hosts-gone: STARTS = yes
 hosts-gone: _env $(VENV)/.dev ## remove the containers of ENV
 	@python -m engine remove $(INVENTORY)
 
@@ -109,6 +111,8 @@ _env: $(VENV)/.stack
 	@test -d "$(INVENTORY)" || { python -m settings validate $(INVENTORY); exit 2; }
 	@test "$(ENV)" != local || test -e $(INVENTORY)/group_vars/all/machine.yml || \
 	  python -m settings prepare $(INVENTORY) --root .stack/local
+	@! grep -qs machine_addresses $(INVENTORY)/hosts.yml || test -e $(INVENTORY)/group_vars/all/machine.yml -o -n "$(STARTS)" || \
+	  { echo "The hosts of $(INVENTORY) are containers of this machine: make hosts ENV=$(ENV) starts them." >&2; exit 2; }
 	@mkdir -p $(BUILD)
 
 ##@ Work on this repository

@@ -120,7 +120,7 @@ class Hosts:
             self.known_hosts,
             "".join(f"{addresses[name]} {key}\n" for name, key in zip(there, public, strict=True)),
         )
-        self._remember(addresses)
+        self._remember(addresses, str(pool))
         return addresses
 
     def remove(self) -> None:
@@ -191,7 +191,7 @@ class Hosts:
         container.exec_run(["sh", "-c", script])
         return " ".join(key.split()[:2])
 
-    def _remember(self, addresses: Mapping[str, str]) -> None:
+    def _remember(self, addresses: Mapping[str, str], network: str) -> None:
         """Write what the inventory needs of this machine; passwords that are there stay."""
         path = self.inventory / MACHINE
         kept = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else yaml.safe_load(passwords_yaml())
@@ -199,6 +199,7 @@ class Hosts:
         values = {
             **kept,
             "machine_addresses": dict(addresses),
+            "machine_networks": [network],
             "ansible_ssh_private_key_file": str(self.key),
             "ansible_ssh_common_args": options,
         }

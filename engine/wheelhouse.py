@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from engine.errors import NotPossible
 
-VERSIONS = ("3.11.2", "3.13.5")  # of Python: Debian 12 and 13
+# Requirements → the versions of Python that take them: Debian 12 has 3.11, Debian 13 has 3.13.
+NEEDED = {"worker.txt": ("3.11.2", "3.13.5"), "worker-plus.txt": ("3.13.5",)}
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -39,31 +41,37 @@ def needed(requirements: Path, python: str) -> list[str]:
     return found
 
 
-def fill(folder: Path, requirements: Path = CHECKOUT / "requirements" / "worker.txt") -> Path:
+def fill(folder: Path) -> Path:
     """Download the wheels that are missing; return the folder.
 
     Raises:
         NotPossible: if the index cannot be reached or has no wheel.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for python in VERSIONS:
-        pins = needed(requirements, python)
-        marker = folder / f".{requirements.stem}-{python}"
-        if marker.exists() and marker.read_text(encoding="utf-8") == "\n".join(pins):
-            continue
-        listed = folder / f"{requirements.stem}-{python}.txt"
-        listed.write_text("\n".join(pins) + "\n", encoding="utf-8")
+    for name, versions in NEEDED.items():
+        for python in versions:
+            _fill(folder, CHECKOUT / "requirements" / name, python)
+    return folder
+
+
+def _fill(folder: Path, requirements: Path, python: str) -> None:
+    pins = "\n".join(needed(requirements, python)) + "\n"
+    listed = folder / f"{requirements.stem}-{python}.txt"
+    if listed.exists() and listed.read_text(encoding="utf-8") == pins:
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", dir=folder) as draft:
+        draft.write(pins)
+        draft.flush()
         words = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--python-version", python.rsplit(".", 1)[0]]
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "--quiet", "download", *words, "--dest", str(folder), "-r", str(listed)],
+            [sys.executable, "-m", "pip", "--quiet", "download", *words, "--dest", str(folder), "-r", draft.name],
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise NotPossible(
-                f"The wheels of {requirements.name} for Python {python} cannot be downloaded: "
-                f"{done.stderr.strip().splitlines()[-1:]}. Check the network, or name a mirror in PIP_INDEX_URL."
-            )
-        marker.write_text("\n".join(pins), encoding="utf-8")
-    return folder
+    if done.returncode:
+        raise NotPossible(
+            f"The wheels of {requirements.name} for Python {python} cannot be downloaded: "
+            f"{' '.join(done.stderr.strip().splitlines()[-1:])}. Check the network, or name a mirror in PIP_INDEX_URL."
+        )
+    listed.write_text(pins, encoding="utf-8")

@@ -258,7 +258,8 @@ def json_value(value: Any, depth: int = 0) -> Any:
             raise refuse("json", "it holds half a character, which UTF-8 cannot carry", "save the file as UTF-8")
         return value
     if isinstance(value, int | float):
-        if not math.isfinite(value) or abs(value) > LARGEST_NUMBER:
+        # in this order: a number beyond a float has no isfinite
+        if abs(value) > LARGEST_NUMBER or not math.isfinite(value):
             raise refuse("json", f"a number here is finite and at most {LARGEST_NUMBER}", "write a smaller one")
         return value
     if isinstance(value, list):

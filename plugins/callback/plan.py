@@ -40,7 +40,8 @@ class CallbackModule(CallbackBase):
         return self.hosts.setdefault(name, empty)
 
     def _collect(self, host: dict[str, Any], result: dict[str, Any]) -> None:
-        for path, changed in result.get("files", {}).items():
+        files = result.get("files", {})
+        for path, changed in files.items() if isinstance(files, dict) else ():  # Ansible's own find has a list
             host["files"].append({"path": path, "state": "differs" if changed else "same"})
         for name, state in result.get("states", {}).items():
             host["services"].append({"name": name, "state": state["state"], "detail": state["detail"]})

@@ -123,6 +123,9 @@ def test_what_is_right_is_read(kind: str, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "fix"),
     [
+        ("Json", 10**400, "write a smaller one"),
+        ("Json", float("nan"), "write a smaller one"),
+        ("Json", float("-inf"), "write a smaller one"),
         ("Network", "worker.example.com", "write it like 10.0.0.5 or 10.0.0.0/24"),
         ("Network", "10.0.0.5/8", "write 10.0.0.0/8"),
         ("Network", "10.0.0.0/33", "write it like 10.0.0.5 or 10.0.0.0/24"),
