@@ -106,3 +106,11 @@ def test_only_admin_may_change_what_a_sentinel_watches() -> None:
     assert not any("+sentinel|failover" in line or "+sentinel|set" in line for line in lines)
     assert "replica" not in {line.split()[1] for line in lines}
     assert AT_SENTINEL["health"] == "+ping"
+
+
+def test_an_aof_is_loaded_under_the_rights_of_default_which_nobody_can_log_in_as() -> None:
+    """A default user without rights loses every transaction of the AOF: integration_tests show it on a real Redis."""
+    found = fleet()
+    host = found.hosts["one"]
+    default = users(found, host, host.instances[0])[0].line
+    assert default == "user default off sanitize-payload resetpass ~* &* +@all"
