@@ -61,6 +61,10 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 roll: validate ## restart the processes of Celery, one after the other, drained; stops at the first that does not come back
 	@$(PLAYBOOK) roll.yml
 
+upgrade: validate ## the newest Redis of the distribution: replicas first, a master behind a failover; then verify
+	@$(PLAYBOOK) upgrade.yml
+	@$(MAKE) ENV=$(ENV) verify
+
 rollback: validate ## back to the release before, or to RELEASE=…; rolled like a deploy
 	@$(PLAYBOOK) rollback.yml $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE))
 

@@ -125,7 +125,7 @@ def test_scale_in_and_out(fleet: Fleet) -> None:
     left = fleet.on(
         "worker-2",
         "ls -d /etc/celery /opt/celery /var/lib/celery /var/log/celery /etc/systemd/system/celery* 2>/dev/null; "
-        "pgrep -af '[c]elery|[r]edis-server'; systemctl list-units --all --plain --no-legend 'celery*' 'redis-*'; nft list tables | grep celery",
+        "pgrep -a -u celery 2>/dev/null; systemctl list-units --all --plain --no-legend 'celery*' 'redis-*'; nft list tables | grep celery",
         expect=None,
     ).output
     assert left == ""
