@@ -72,7 +72,7 @@ def test_append_only_file_off_and_on(fleet: Fleet) -> None:
         "redis_appendonly: false\naccepted_risks:\n"
         + "".join(
             f"  - {{id: {rule}, reason: a test of switching it on again}}\n"
-            for rule in ("durable-broker", "open-without-tls")
+            for rule in ("durable-broker", "old-master", "open-without-tls")
         )
     )
     fleet.make("deploy")
