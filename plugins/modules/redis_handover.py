@@ -76,7 +76,9 @@ def hand_over(module: AnsibleModule, instance: dict[str, Any]) -> str:
                 refused = str(error)
                 continue
             return await_promotion(module, instance, deadline)
-    module.fail_json(msg=f"No Sentinel hands {instance['name']} over ({refused}): `make verify` tells what is wrong with them.")
+    module.fail_json(
+        msg=f"No Sentinel hands {instance['name']} over ({refused}): `make verify` tells what is wrong with them."
+    )
     raise AssertionError("fail_json ends the module")
 
 
@@ -115,7 +117,9 @@ def main() -> None:
         info = replication(params, instance)
         roles[instance["name"]] = role(info)
         named = not params["names"] or instance["name"] in params["names"]
-        if not (params["act"] and named and instance.get("watched") and roles[instance["name"]] == MASTER and in_sync(info)):
+        if not (
+            params["act"] and named and instance.get("watched") and roles[instance["name"]] == MASTER and in_sync(info)
+        ):
             continue
         promoted[instance["name"]] = "" if module.check_mode else hand_over(module, instance)
     module.exit_json(changed=bool(promoted), roles=roles, promoted=promoted)
