@@ -186,6 +186,8 @@ def main() -> None:
         if module.params["users"]:
             result["users"] = change_users(client, module.params["users"], check=module.check_mode)
     except FileNotFoundError as error:
+        if module.check_mode:  # a host that is yet to be made
+            module.exit_json(**{**result, "changed": True, "running": False})
         module.fail_json(msg=f"{error.filename} is not on this host: install Redis, or correct redis_cli_binary.")
     except SILENT as error:
         module.fail_json(msg=f"{where}: {error}", live=result["live"])

@@ -22,7 +22,7 @@ GOOD = {
     "num-slaves": "1",
     "num-other-sentinels": "2",
     "quorum": "2",
-    "down-after-milliseconds": "5000",
+    "down-after-milliseconds": "4000",
     "failover-timeout": "15000",
     "parallel-syncs": "1",
 }
