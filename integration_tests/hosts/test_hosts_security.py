@@ -76,6 +76,15 @@ def test_no_output_shows_a_secret(fleet: Fleet) -> None:
     assert found == set()
 
 
+def test_workers_tell_no_secret(fleet: Fleet) -> None:
+    """What anybody with the rights of a monitor may ask of a worker: its statistics and its configuration."""
+    ask = "cd /var/lib/celery; set -a; . /etc/celery/celery.env; /opt/celery/current/venv/bin/celery --app tasks.app:app inspect"
+    for what in ("stats", "conf"):
+        said = fleet.on("worker-1", f"{ask} {what}").output
+        assert "fast-1@worker-1" in said
+        assert [secret[:4] for secret in fleet.secrets if secret in said] == []
+
+
 def test_no_secret_lies_open_on_a_host(fleet: Fleet) -> None:
     """No file that others may read, no argument of a process, no log; a file that only root reads shows that the search finds."""
     pattern = "\n".join(sorted(fleet.secrets))
