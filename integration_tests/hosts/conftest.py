@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import NotPossible
-from integration_tests.conftest import FAILED
+from integration_tests.evidence import FAILED
 from integration_tests.hosts.fleet import Fleet, fleet_of
 
 # The bare hosts first, and last what looks at all that was said and written on the way.

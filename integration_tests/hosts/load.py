@@ -20,8 +20,10 @@ from verify.tunnel import tunnel
 
 RATE = 50.0  # tasks per second
 DRAIN = 90.0  # seconds in which the last tasks have to run
-LEDGER = (
-    "import json, sqlite3; database = sqlite3.connect('file:/var/lib/celery/ledger.db?mode=ro', uri=True, timeout=10); "
+LEDGER = "/var/lib/celery/ledger.db"
+KEPT = "/srv/kept-ledger.db"  # of a host that is taken out of service: a second name of the same file
+READ = (
+    "import json, sqlite3, sys; database = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=10); "
     "print(json.dumps(dict(database.execute('SELECT entry_id, attempts FROM writes').fetchall())))"
 )
 
@@ -82,9 +84,10 @@ def ledger(fleet: Fleet) -> dict[str, int]:
     """Return entry → how often it ran, on all hosts together."""
     found: dict[str, int] = {}
     for host in fleet.hosts.containers():
-        said = fleet.on(host, f'test ! -e /var/lib/celery/ledger.db || python3 -c "{LEDGER}"', expect=None)
-        for entry, attempts in json.loads(said.output or "{}").items() if said.code == 0 else ():
-            found[entry] = found.get(entry, 0) + attempts
+        for file in (LEDGER, KEPT):
+            said = fleet.on(host, f'test ! -e {file} || python3 -c "{READ}" {file}', expect=None)
+            for entry, attempts in json.loads(said.output or "{}").items() if said.code == 0 else ():
+                found[entry] = found.get(entry, 0) + attempts
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import redis
 
 from integration_tests.hosts.fleet import Fleet, changes, expected
-from integration_tests.hosts.load import Stream, judge, streaming
+from integration_tests.hosts.load import KEPT, LEDGER, Stream, judge, streaming
 from settings.loader import load
 from verify.clients import instance_client, login
 from verify.tunnel import tunnel
@@ -120,6 +120,7 @@ def test_release_and_rollback(fleet: Fleet) -> None:
 
 def test_scale_in_and_out(fleet: Fleet) -> None:
     """Make decommission drains and leaves nothing; a deploy makes a worker host of the bare machine again."""
+    fleet.on("worker-2", f"ln -f {LEDGER} {KEPT}")  # or what ran there would be forgotten with the host
     with streaming(fleet) as stream:
         fleet.make("decommission", "HOST=worker-2")
     left = fleet.on(
@@ -130,6 +131,7 @@ def test_scale_in_and_out(fleet: Fleet) -> None:
     ).output
     assert left == ""
     kept(fleet, stream, "scale in")
+    fleet.on("worker-2", f"rm {KEPT}")
     fleet.make("deploy")
     assert fleet.units() == expected(fleet)
     fleet.healthy()

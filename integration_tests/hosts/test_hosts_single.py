@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_tests.conftest import FAILED
+from integration_tests.evidence import FAILED
 from integration_tests.hosts.fleet import Fleet, await_boot, changes, fleet_of
 from integration_tests.hosts.talk import cli
 from integration_tests.waiting import wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.conftest import FAILED
+from integration_tests.evidence import FAILED
 from integration_tests.local.clone import Clone, cloned
 
 
