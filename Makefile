@@ -61,6 +61,10 @@ stage: validate ## render every host's files below build/ENV/HOST, the very byte
 roll: validate ## restart the processes of Celery, one after the other, drained; stops at the first that does not come back
 	@$(PLAYBOOK) roll.yml
 
+upgrade: validate ## the newest Redis of the distribution: replicas first, a master behind a failover; then verify
+	@$(PLAYBOOK) upgrade.yml
+	@$(MAKE) ENV=$(ENV) verify
+
 rollback: validate ## back to the release before, or to RELEASE=…; rolled like a deploy
 	@$(PLAYBOOK) rollback.yml $(if $(RELEASE),--extra-vars rollback_release=$(RELEASE))
 
@@ -117,8 +121,8 @@ _env: $(VENV)/.stack
 
 ##@ Work on this repository
 
-test: $(VENV)/.dev ## run every test, the fast ones first
-	@pytest unit_tests integration_tests -ra
+test: $(VENV)/.dev ## run every test, the fast ones first; TESTS=unit_tests runs a part
+	@pytest $(or $(TESTS),unit_tests $(addprefix integration_tests/,settings backup local hosts)) -ra
 
 lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of generated files
 	@ruff format --check .

@@ -108,6 +108,9 @@ class Clone:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 output = f"{process.communicate()[0]}\n(killed after {seconds:g} s)"
+            except BaseException:  # Ctrl-C: it runs in a session of its own and would go on
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         done = Run(words, process.returncode, output, time.monotonic() - started)
         self.runs.append(done)
         self.ran(done)

@@ -7,14 +7,17 @@ chain, priority, events, inspect, revoke and forget, on Redis 6.2, 7.0 and 8.0.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from settings import acl_plus
 from settings.fleet import Fleet, HostSettings
 from settings.model.redis import RedisInstance
 
-BUILT_IN = ("admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "backup", "replica")
+BUILT_IN = (
+    *("admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health"),
+    *("backup", "replica", "sentinel"),
+)
 
 # kombu joins a queue and its priority by these two characters; ? stands for either (kombu transport/redis.py)
 SEPARATOR = "??"
@@ -41,7 +44,7 @@ COMMANDS = {
     "health": "+ping",
     # Neither data nor FLUSHALL, DEBUG, EVAL. It may change users: its password is worth root's.
     "admin": "+ping +time +info +role +wait +dbsize +lastsave +bgrewriteaof +bgsave +command +config|get +config|set "
-    "+config|resetstat +acl|whoami +acl|list +acl|users +acl|getuser +acl|setuser +acl|deluser +acl|log +client|id "
+    "+config|resetstat +config|rewrite +replicaof +acl|whoami +acl|list +acl|users +acl|getuser +acl|setuser +acl|deluser +acl|log +client|id "
     "+client|list +client|info +client|setname +client|kill +latency|latest +latency|history +latency|reset "
     "+slowlog|get +slowlog|len +slowlog|reset +memory|usage +memory|stats +memory|doctor +select +type +exists +ttl "
     "+pttl +scan +llen +hlen +scard +zcard +strlen +pubsub|numsub +pubsub|numpat +pubsub|channels",
@@ -49,6 +52,23 @@ COMMANDS = {
     "backup": "+ping +info +bgsave",
     # what a replica asks its master
     "replica": "+psync +replconf +ping",
+    # what a Sentinel asks the servers that it watches, a failover included
+    "sentinel": "+ping +info +role +publish +subscribe +multi +exec +slaveof +replicaof +config|rewrite +client|setname "
+    "+client|kill +script|kill",
+}
+HELLO = "__sentinel__:hello"
+# What the same users may do at a Sentinel: find the master; `admin` may change what is watched. Measured like the rest.
+_FIND = (
+    "+ping +subscribe +psubscribe +unsubscribe +punsubscribe +sentinel|masters +sentinel|master "
+    "+sentinel|get-master-addr-by-name +sentinel|replicas +sentinel|slaves +sentinel|sentinels +sentinel|ckquorum"
+)
+AT_SENTINEL = {
+    "admin": "+ping +info +role +sentinel +acl|whoami +acl|list +acl|users +acl|getuser +acl|setuser +acl|deluser +acl|log "
+    "+client|id +client|list +client|setname",
+    "health": "+ping",
+    "backup": "",
+    "replica": "",
+    "sentinel": "+ping +publish +client|setname +sentinel|is-master-down-by-addr",
 }
 # Nobody logs in as `default`: it is off and has no password. It keeps all rights, because Redis 7.0 reads its append-only
 # file as this user, and throws away every MULTI … EXEC that holds a command the user may not run (docs/decisions/017).
@@ -77,6 +97,8 @@ def required_users(fleet: Fleet) -> set[str]:
         needed.add("backup")
     if any(instance.replicaof for host in fleet for instance in host.instances):
         needed.add("replica")
+    if fleet.members("sentinel"):
+        needed.add("sentinel")
     return needed
 
 
@@ -152,6 +174,7 @@ def permissions(
         ),
         "exporter": ([], keys(*lists, "unacked", mark=read)),
         "admin": ([], [f"{read}*"]),
+        "sentinel": ([f"&{HELLO}"], []),
     }
     may_listen, may_touch = allowed.get(role, ([], []))
     return _rules(may_listen, may_touch, COMMANDS[role], version)
@@ -165,32 +188,62 @@ def _hashes(*passwords: str | None) -> str:
     return " ".join(f"#{hashlib.sha256(password.encode()).hexdigest()}" for password in passwords if password)
 
 
+def _version(host: HostSettings) -> tuple[int, int]:
+    major, minor, *_ = (*host.redis.version.split("."), "0")
+    return int(major), int(minor)
+
+
+def _accounts(host: HostSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield name, role and the hashes of the valid passwords of every user."""
+    previous = host.redis.previous_passwords
+    for name in BUILT_IN:
+        if name in host.redis.passwords:
+            old = previous[name].get_secret_value() if name in previous else None
+            yield name, name, _hashes(host.redis.passwords[name].get_secret_value(), old)
+    for entry in host.redis.acl_users:
+        old = entry.previous_password.get_secret_value() if entry.previous_password else None
+        yield entry.name, entry.role, _hashes(entry.password.get_secret_value(), old)
+
+
+# SETUSER adds sanitize-payload by itself and a file does not: written out, both read the same
+def _all_users(host: HostSettings, rules: Callable[[str], str]) -> list[User]:
+    """Return every user with the rules of its role, `default` switched off."""
+    return [User("default", NOBODY)] + [
+        User(name, f"on sanitize-payload {hashes} {rules(role)}")
+        for name, role, hashes in _accounts(host)
+        if rules(role)
+    ]
+
+
 def users(fleet: Fleet, host: HostSettings, instance: RedisInstance) -> list[User]:
     """Return all users of an instance, `default` switched off."""
     queues = fleet.queues_of(instance.name)
     owner = next((other for other in fleet.celery_hosts() if other.celery.broker_instance == instance.name), host)
-    version = (int(host.redis.version.split(".")[0]), int(host.redis.version.split(".")[1]))
 
-    def user(name: str, role: str, *passwords: str | None) -> User:
-        rules = permissions(
+    def rules(role: str) -> str:
+        return permissions(
             role,
             queues=queues,
             steps=owner.celery.priority_steps,
             broker_db=owner.celery.broker_db,
             prefix=owner.celery.global_keyprefix,
-            version=version,
+            version=_version(host),
             transport=owner.celery.transport,
         )
-        # SETUSER adds sanitize-payload by itself and a file does not: written out, both read the same
-        return User(name, f"on sanitize-payload {_hashes(*passwords)} {rules}")
 
-    previous = host.redis.previous_passwords
-    result = [User("default", NOBODY)]
-    for name in BUILT_IN:
-        if name in host.redis.passwords:
-            old = previous[name].get_secret_value() if name in previous else None
-            result.append(user(name, name, host.redis.passwords[name].get_secret_value(), old))
-    for entry in host.redis.acl_users:
-        old = entry.previous_password.get_secret_value() if entry.previous_password else None
-        result.append(user(entry.name, entry.role, entry.password.get_secret_value(), old))
-    return result
+    return _all_users(host, rules)
+
+
+def sentinel_users(host: HostSettings) -> list[User]:
+    """Return all users of a Sentinel: those of Redis, with the right to find the master, and no more."""
+
+    def rules(role: str) -> str:
+        commands = AT_SENTINEL.get(role, _FIND)
+        channels = (
+            f"resetchannels &{HELLO if role == 'sentinel' else '+switch-master'}"
+            if commands != "+ping"
+            else "resetchannels"
+        )
+        return f"{channels} resetkeys -@all {commands}{_client_names(_version(host))}" if commands else ""
+
+    return _all_users(host, rules)

@@ -28,7 +28,14 @@ def guards(fleet: Fleet, host: HostSettings) -> Iterator[Guard]:
         ports = tuple(port for port in (instance.port, instance.tls_port) if port)
         yield Guard(f"redis-{instance.name}", ports, tuple(_clients(fleet, host, instance)), allow)
     if "sentinel" in host.raw.groups:
-        members = tuple(other for other in fleet if other.uses_celery or "sentinel" in other.raw.groups)
+        watched = host.sentinel.master_name
+        members = tuple(
+            other
+            for other in fleet
+            if other.uses_celery
+            or "sentinel" in other.raw.groups
+            or any(instance.name == watched for instance in other.instances)  # the deploy asks there who the master is
+        )
         yield Guard("sentinel", (host.sentinel.port,), _others(members, host), allow)
     if "flower" in host.raw.groups:
         yield Guard("flower", (host.celery.flower_port,), (), tuple(host.firewall.allow_flower))

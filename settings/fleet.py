@@ -110,6 +110,14 @@ class Fleet:
         masters = [pair for pair in found if not pair[1].replicaof]
         return next(iter(masters or found), None)
 
+    def members_of(self, instance: str) -> list[tuple[HostSettings, RedisInstance]]:
+        """Return every instance called `instance`, with its host: a master and its replicas."""
+        return [(host, one) for host in self for one in host.instances if one.name == instance]
+
+    def watched(self, instance: str) -> bool:
+        """Whether Sentinels watch the instances of this name."""
+        return any(host.sentinel.master_name == instance for host in self.members("sentinel"))
+
     def queues_of(self, instance: str) -> list[str]:
         """Return the queues that applications keep in an instance, sorted."""
         return sorted(

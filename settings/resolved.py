@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from settings.acl import users
+from settings.acl import sentinel_users, users
+from settings.addresses import is_loopback, number
 from settings.describe import Apply, described
-from settings.endpoints import broker_url, local_address, result_url
+from settings.endpoints import (
+    Endpoint,
+    broker_url,
+    host_address,
+    local_address,
+    result_url,
+    sentinel_addresses,
+    sentinel_options,
+    through_sentinel,
+)
 from settings.firewall import confined_to
 from settings.firewall import ports as guarded_ports
 from settings.fleet import Fleet, HostSettings
 from settings.model.celery import CeleryConfig, Worker
-from settings.model.redis import SERVICE_OPTIONS, RedisOptions, directive
+from settings.model.redis import SERVICE_OPTIONS, RedisInstance, RedisOptions, directive
 from settings.release import release_id
 from settings.rules.delivery import hard_limit, prefetch, soft_limit
-from settings.tls import as_written, to_copy
+from settings.tls import as_written, server_files, to_copy
 
 REVEAL = {"reveal": True}
 # Told to each worker on its command line. In celeryconfig.py a limit would overrule the worker's own: a task takes
@@ -23,17 +34,67 @@ PER_WORKER = ("task_time_limit", "task_soft_time_limit", "worker_prefetch_multip
 CONFIG_KEYS = tuple(key for key in CeleryConfig.model_fields if key not in PER_WORKER)
 
 LIVE_DIRECTIVES = sorted(
-    directive(name)
-    for name, field in RedisOptions.model_fields.items()
-    if described(field).apply is Apply.LIVE and name not in SERVICE_OPTIONS
+    [
+        directive(name)
+        for name, field in RedisOptions.model_fields.items()
+        if described(field).apply is Apply.LIVE and name not in SERVICE_OPTIONS
+    ]
+    + ["masteruser", "replica-announce-ip", "replica-announce-port"]  # what follows from replication: no settings
 )
+# How the options of SENTINEL SET are called in the settings.
+WATCH_OPTIONS = {
+    option.replace("_", "-"): option
+    for option in ("quorum", "down_after_milliseconds", "failover_timeout", "parallel_syncs")
+}
+
+
+def _places(pairs: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"host": host, "port": port} for host, port in pairs]
+
+
+def _members(fleet: Fleet, name: str) -> list[dict[str, Any]]:
+    found = (Endpoint.of(host, instance) for host, instance in fleet.members_of(name))
+    return _places((endpoint.address, endpoint.port) for endpoint in found)
+
+
+def _cli_tls(host: HostSettings, options: RedisOptions) -> list[str]:
+    """Return redis-cli's options for TLS, with the files of a server."""
+    files = server_files(host, options)
+    words = {"--cacert": files.authority, "--cert": files.certificate, "--key": files.key}
+    return ["--tls", *(word for option, file in words.items() if file for word in (option, file))]
+
+
+def _replicated(fleet: Fleet, host: HostSettings) -> list[dict[str, Any]]:
+    """Return the instances that have a replica or a master, as the module redis_topology takes them."""
+    sentinels = _places(sentinel_addresses(fleet))
+    return [
+        {
+            "name": instance.name,
+            "host": local_address(instance, host_address(host)),
+            "port": instance.tls_port or instance.port,
+            "tls": _cli_tls(host, instance) if instance.tls_port else [],
+            "address": host_address(host),
+            "file": f"{host.stack.stack_root}/var/lib/redis/{instance.name}/topology.conf",
+            "replicaof": instance.replicaof,
+            "watched": fleet.watched(instance.name),
+            "sentinels": sentinels if fleet.watched(instance.name) else [],
+            "members": _members(fleet, instance.name),
+        }
+        for instance in host.instances
+        if _is_replicated(fleet, instance)
+    ]
+
+
+def _is_replicated(fleet: Fleet, instance: RedisInstance) -> bool:
+    return bool(instance.replicaof) or len(fleet.members_of(instance.name)) > 1
 
 
 def _instances(fleet: Fleet, host: HostSettings) -> list[dict[str, Any]]:
     return [
         {
             **as_written(host, instance).model_dump(context=REVEAL),
-            "local_address": local_address(instance, host.redis.advertise_address or host.address),
+            "announce": host_address(host) if _is_replicated(fleet, instance) else "",
+            "local_address": local_address(instance, host_address(host)),
             "users": [user.line for user in users(fleet, host, instance)],
         }
         for instance in host.instances
@@ -75,6 +136,9 @@ def _celery(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
     if host.uses_celery:
         celery["broker_url"] = broker_url(fleet, host, "worker")
         celery["result_backend"] = result_url(fleet, host, "worker")
+        celery["sentinel"] = sentinel_options(fleet, host)
+        celery["broker_by_sentinel"] = through_sentinel(fleet, host, host.celery.broker_instance)
+        celery["results_by_sentinel"] = through_sentinel(fleet, host, host.celery.result_instance)
     if celery["runs_flower"]:
         celery["flower_broker_url"] = broker_url(fleet, host, "flower")
         celery["flower_result_backend"] = result_url(fleet, host, "flower")
@@ -97,9 +161,48 @@ def _roles(host: HostSettings) -> list[str]:
         "tls": True,
         "redis": bool(host.instances),
         "backup": bool(host.backed_up),
+        "sentinel": "sentinel" in host.raw.groups,
         "celery": host.uses_celery,
     }
     return [role for role, due in here.items() if due]
+
+
+def _bound(host: HostSettings) -> list[str]:
+    """Return the addresses that a Sentinel listens on; the first is the one that it connects from."""
+    return host.sentinel.bind or list(dict.fromkeys((host_address(host), "127.0.0.1")))
+
+
+def _sentinel(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
+    """Return a Sentinel's settings; for a host that runs one, with what it watches and how it is reached."""
+    sentinel = host.sentinel.model_dump(context=REVEAL)
+    sentinel["runs"] = "sentinel" in host.raw.groups
+    found = fleet.find_instance(host.sentinel.master_name)
+    if not sentinel["runs"] or found is None:
+        return sentinel
+    master = Endpoint.of(*found)
+    members = _members(fleet, master.instance)
+    bind = _bound(host)
+    shared = {"auth_clients": host.redis.tls_auth_clients, "protocols": host.redis.tls_protocols}
+    tls = {**server_files(host, host.redis).as_dict(), **shared} if master.tls else {}
+    addresses = [*(member["host"] for member in members), *(address for address, _ in sentinel_addresses(fleet))]
+    own = (host_address(host), host.sentinel.port)
+    return {
+        **sentinel,
+        "bind": bind,
+        "address": own[0],
+        "local_address": own[0] if tls else next((one for one in bind if is_loopback(one)), own[0]),
+        "tls": tls,
+        "cli_tls": _cli_tls(host, host.redis) if tls else [],
+        "hostnames": not all(number(address) for address in addresses),
+        "users": [user.line for user in sentinel_users(host)] if host.redis.auth == "acl" else [],
+        "watch": {
+            "name": master.instance,
+            "initial": {"host": master.address, "port": master.port},
+            "members": members,
+            "sentinels": _places(place for place in sentinel_addresses(fleet) if place != own),
+            "options": {name: sentinel[option] for name, option in WATCH_OPTIONS.items()},
+        },
+    }
 
 
 def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
@@ -130,10 +233,11 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "redis": {
             **host.redis.model_dump(context=REVEAL),
             "instances": _instances(fleet, host),
+            "replicated": _replicated(fleet, host),
             "live_directives": LIVE_DIRECTIVES,
         },
         "tls": to_copy(fleet, host),
-        "sentinel": host.sentinel.model_dump(context=REVEAL),
+        "sentinel": _sentinel(fleet, host),
         "celery": _celery(fleet, host),
         "backup": _backup(host),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from settings.fleet import Fleet, HostSettings
-from settings.model.redis import RedisInstance
+from settings.model.redis import RedisInstance, RedisOptions
 
 SERVER_FOLDER, CLIENT_FOLDER = "/etc/redis/tls", "/etc/celery/tls"
 OPERATOR = "operator"  # the client that verify is
@@ -89,10 +89,10 @@ def is_client(fleet: Fleet, host: HostSettings) -> bool:
     return any(instance.tls_auth_clients == "yes" for instance in reached(fleet, host))
 
 
-def server_files(host: HostSettings, instance: RedisInstance) -> TlsFiles:
-    """Return the files of an instance, as its host has them."""
+def server_files(host: HostSettings, options: RedisOptions) -> TlsFiles:
+    """Return the files of an instance or a Sentinel, as its host has them."""
     if not copied(host):
-        return TlsFiles(instance.tls_ca_cert_file, instance.tls_cert_file, instance.tls_key_file)
+        return TlsFiles(options.tls_ca_cert_file, options.tls_cert_file, options.tls_key_file)
     folder = host.stack.stack_root + SERVER_FOLDER
     return TlsFiles(f"{folder}/ca.crt", f"{folder}/server.crt", f"{folder}/server.key")
 

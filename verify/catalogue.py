@@ -14,6 +14,7 @@ from verify.checks import (
     redis_server,
     restart,
     security,
+    sentinel,
     workers,
     workflows,
 )
@@ -24,6 +25,7 @@ _MODULES = (
     redis_server,
     security,
     certificate,
+    sentinel,
     managed,
     workers,
     queues,

@@ -10,6 +10,7 @@ GROUPS = {
     "host": "files and services, from the evidence of a play",
     "redis": "the servers",
     "security": "who may do what",
+    "sentinel": "who watches the master",
     "workers": "the worker processes",
     "queues": "a canary on every queue",
     "behaviour": "retries, limits, workflows, order, expiry",

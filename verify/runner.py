@@ -12,7 +12,19 @@ from settings.loader import Loaded
 from settings.model.redis import RedisInstance
 from settings.resolved import resolve_all
 from verify.board import Board
-from verify.checks import beat, behaviour, certificate, host, managed, queues, redis_server, restart, security, workers
+from verify.checks import (
+    beat,
+    behaviour,
+    certificate,
+    host,
+    managed,
+    queues,
+    redis_server,
+    restart,
+    security,
+    sentinel,
+    workers,
+)
 from verify.checks.stage import stage
 from verify.clients import celery_client, result_client
 from verify.context import Target
@@ -26,7 +38,7 @@ from verify.words import Words
 
 PATIENT = 12.0  # seconds that all questions together may wait
 RESTARTING = 600.0  # the same with --allow-restart: a warm stop may take its whole timeout
-LAST = ("settings", "host", "redis", "security", "workers", "queues", "beat", "behaviour", "restart")
+LAST = ("settings", "host", "redis", "security", "sentinel", "workers", "queues", "beat", "behaviour", "restart")
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,7 @@ class Instance:
     logins: dict[str, Row]  # user → whether it may log in
     memory: Row
     steady: redis_server.Steady
+    role: str  # what it said: master, slave, or nothing
 
 
 @dataclass
@@ -75,8 +88,9 @@ class Run:
         self._finish("host")
 
     def _services(self) -> None:
-        together([partial(self._instance, owner, instance) for owner in self.fleet for instance in owner.instances])
-        self._finish("redis", "security")
+        instances = [partial(self._instance, owner, instance) for owner in self.fleet for instance in owner.instances]
+        together([*instances, partial(sentinel.check, self.board, self.fleet, self.words)])
+        self._finish("redis", "security", "sentinel")
         if self._wants("workers"):
             found = applications(self.fleet, resolve_all(self.fleet))
             self.pending.update({group: len(found) for group in LAST[LAST.index("workers") :]})
@@ -103,9 +117,10 @@ class Run:
         certificate.check(server, up, silent)
         admin = [logins["admin"]] if "admin" in logins else []
         memory = redis_server.check(server, Lazily(lambda: [*up, *admin]), silent)
+        role = str(server.info.get("role", "")) if "info" in vars(server) else ""
         if "info" in vars(server):
             self.versions[server.name] = str(server.info.get("redis_version"))
-        self.instances[owner.name, instance.name] = Instance(answers, logins, memory, steady)
+        self.instances[owner.name, instance.name] = Instance(answers, logins, memory, steady, role)
 
     def _gates(self, application: Application, user: str) -> Iterator[Row]:
         """Yield the rows of the instances that an application uses, and of a user's login there."""
@@ -115,10 +130,17 @@ class Run:
                 yield used.logins[user]
 
     def _used(self, application: Application) -> list[Instance]:
-        """Return the instances that an application uses; none where Redis is managed."""
+        """Return the instances that an application uses, the masters of the moment; none where Redis is managed."""
         names = dict.fromkeys((application.settings.broker_instance, application.settings.result_instance))
-        found = [(name, self.fleet.find_instance(name)) for name in names]
-        return [self.instances[pair[0].name, name] for name, pair in found if pair]
+        return [found for name in names if (found := self._master(name))]
+
+    def _master(self, name: str) -> Instance | None:
+        """Return the master of a name: the one that says so, or the settings' where none does."""
+        found = [self.instances[host.name, name] for host, _ in self.fleet.members_of(name)]
+        if self.fleet.watched(name) and (masters := [one for one in found if one.role == "master"]):
+            return masters[0]
+        pair = self.fleet.find_instance(name)
+        return self.instances[pair[0].name, name] if pair else None
 
     def _servers(self, application: Application) -> Iterator[Row]:
         """Yield what explains that questions fail: a server that went silent, or is full."""

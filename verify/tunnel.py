@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from settings.addresses import is_every_interface, is_loopback
+from settings.endpoints import host_address
 from settings.fleet import Fleet, HostSettings
 from settings.inventory import read_inventory
 from settings.localhost import free_ports
@@ -35,7 +36,7 @@ class NoTunnel(Exception):  # noqa: N818 - it says what is the matter
 
 def redis_addresses(host: HostSettings, instance: RedisInstance) -> tuple[list[Address], bool]:
     """Return the addresses of an instance that clients use, and whether only its own host reaches them."""
-    address = host.redis.advertise_address or host.address
+    address = host_address(host)
     ports = [port for port in (instance.port, instance.tls_port) if port]
     hidden = all(is_loopback(one) and not is_every_interface(one) for one in instance.bind)
     return [(name, port) for port in ports for name in ((address, LOOPBACK) if hidden else (address,))], hidden
@@ -52,7 +53,8 @@ def routes(fleet: Fleet) -> dict[str, dict[Address, Address]]:
             for name, port in addresses:
                 found.setdefault(via.name, {})[name, port] = (LOOPBACK if hidden else name, port)
         if "sentinel" in host.raw.groups:
-            found.setdefault(workers[0].name, {})[host.address, host.sentinel.port] = (host.address, host.sentinel.port)
+            watcher = (host_address(host), host.sentinel.port)
+            found.setdefault(workers[0].name, {})[watcher] = watcher
     for host in fleet:
         if not host.redis.unmanaged:
             name, _, managed = host.redis.managed_address.split("/")[0].rpartition(":")

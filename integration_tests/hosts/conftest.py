@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from engine.errors import NotPossible
 from integration_tests.conftest import FAILED
 from integration_tests.hosts.fleet import Fleet, fleet_of
+
+# The bare hosts first, and last what looks at all that was said and written on the way.
+ORDER = ("exposure", "converge", "change", "recovery", "failover", "backup", "trouble", "security", "single")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of this folder into their order; all other tests stay where they are."""
+    places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ours = sorted((items[place] for place in places), key=lambda item: ORDER.index(item.path.stem.rsplit("_", 1)[-1]))
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
 
 
 @pytest.fixture(scope="session")

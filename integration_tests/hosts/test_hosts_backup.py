@@ -34,7 +34,7 @@ def store(deployed: Fleet) -> Iterator[str]:
     host_key = deployed.on("control-1", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub").output.strip()
     address = deployed.machine["machine_addresses"]["control-1"]
     indented = key.replace("\n", "\n  ")
-    yield f"backup_copy_to: keeper@{address}:{STORE}\nbackup_copy_host_key: {host_key}\nbackup_copy_key: |\n  {indented}\n"
+    yield f"backup_copy_to: keeper@{address}:{STORE}\nbackup_copy_host_key: {address} {host_key}\nbackup_copy_key: |\n  {indented}\n"
     deployed.on("control-1", "userdel --remove keeper; rm -rf /root/keeper*", expect=None)
 
 

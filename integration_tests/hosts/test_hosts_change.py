@@ -72,7 +72,7 @@ def test_append_only_file_off_and_on(fleet: Fleet) -> None:
         "redis_appendonly: false\naccepted_risks:\n"
         + "".join(
             f"  - {{id: {rule}, reason: a test of switching it on again}}\n"
-            for rule in ("durable-broker", "open-without-tls")
+            for rule in ("durable-broker", "old-master", "open-without-tls")
         )
     )
     fleet.make("deploy")
@@ -125,7 +125,7 @@ def test_scale_in_and_out(fleet: Fleet) -> None:
     left = fleet.on(
         "worker-2",
         "ls -d /etc/celery /opt/celery /var/lib/celery /var/log/celery /etc/systemd/system/celery* 2>/dev/null; "
-        "pgrep -af '[c]elery|[r]edis-server'; systemctl list-units --all --plain --no-legend 'celery*' 'redis-*'; nft list tables | grep celery",
+        "pgrep -a -u celery 2>/dev/null; systemctl list-units --all --plain --no-legend 'celery*' 'redis-*'; nft list tables | grep celery",
         expect=None,
     ).output
     assert left == ""

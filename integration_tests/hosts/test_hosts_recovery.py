@@ -9,6 +9,7 @@ import pytest
 
 from integration_tests.hosts.fleet import Fleet, await_boot, expected
 from integration_tests.hosts.load import judge, streaming
+from integration_tests.hosts.talk import master
 from integration_tests.waiting import wait_until
 
 BACK = 60.0  # seconds
@@ -40,9 +41,10 @@ def test_all_is_well_after_the_kills(fleet: Fleet) -> None:
 def test_transactions_survive_a_restart_of_redis(fleet: Fleet) -> None:
     """What kombu wrote in a transaction is read back from the append-only file: see docs/decisions/017."""
     assert ask_broker(fleet, "pipe = client.pipeline(transaction=True); pipe.sadd(key, 'kept'); pipe.execute()") == ""
-    fleet.on("redis-1", "systemctl restart redis-broker")
+    host = master(fleet)
+    fleet.on(host, "systemctl restart redis-broker")
     assert ask_broker(fleet, "print(client.smembers(key)); client.srem(key, 'kept')").strip() == "{b'kept'}"
-    assert "AOF-loading-client" not in fleet.on("redis-1", "journalctl --no-pager -u redis-broker").output
+    assert "AOF-loading-client" not in fleet.on(host, "journalctl --no-pager -u redis-broker").output
 
 
 def runs_all(fleet: Fleet, host: str) -> bool:
@@ -53,8 +55,8 @@ def runs_all(fleet: Fleet, host: str) -> bool:
 def ask_broker(fleet: Fleet, statement: str) -> str:
     """Run a line of Python on a worker host, with kombu's client of the broker at hand; return what it prints."""
     script = (
-        "import os; from celery import Celery; "
-        "client = Celery(broker=os.environ['CELERY_BROKER_URL']).connection().channel().client; "
+        "from celery import Celery; app = Celery(); app.config_from_object('celeryconfig'); "
+        "client = app.connection().channel().client; "
         f"key = '_kombu.binding.of-a-test'; {statement}"
     )
     environment = "set -a; . /etc/celery/celery.env"

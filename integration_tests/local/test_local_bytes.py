@@ -38,8 +38,10 @@ redis: {hosts: {one: {redis_bind: ["192.0.2.11", 127.0.0.1], host_memory: 8gb}}}
 celery: {hosts: {one: , two: }}
 beat: {hosts: {one: }}
 flower: {hosts: {one: , two: }}
-sentinel: {}
+sentinel: {hosts: {one: , two: , three: {ansible_host: 192.0.2.13, process_manager: supervisor}}}
 """
+
+ROLES = ["host", "firewall", "supervisor", "redis", "backup", "sentinel", "celery", "compose"]
 
 
 @pytest.fixture(params=["local", "servers"])
@@ -106,7 +108,7 @@ def test_staged_files_are_those_of_ansibles_template_module(stack: Clone, env: s
     values = tmp_path / "values.json"
     values.write_text(json.dumps({"rendered": str(tmp_path), "digests": dict.fromkeys(staged, "") | digests}))
     play = stack.folder / "bytes.yml"
-    play.write_text(playbook(["host", "supervisor", "compose", "redis", "celery"], stage["vars"]["stage_roles"]))
+    play.write_text(playbook(ROLES, stage["tasks"][0]["render_files"]["roles"]))
     try:
         ansible = str(stack.folder / ".venv/bin/ansible-playbook")
         stack.run(ansible, "--inventory", f"inventories/{env}", "--extra-vars", f"@{values}", play.name)

@@ -145,11 +145,15 @@ def _gone(entries: list[dict[str, Any]], *, data: bool) -> list[dict[str, Any]]:
     """Return what removes the entries, last first: a directory goes whole where it is ours, else once it is empty."""
     gone = []
     for entry in reversed(entries):
-        is_folder = "text" not in entry and entry.get("state", "directory") == "directory"
-        whole = (bool(entry.get("whole")) or (data and bool(entry.get("data")))) if is_folder else True
-        gone.append(
-            {"path": entry["path"], "absolute": entry.get("absolute"), "state": "absent" if whole else "vacant"}
-        )
+        state = "file" if "text" in entry else entry.get("state", "directory")
+        if state == "swept":
+            continue  # a directory of which we own some names: each stands in an entry of its own
+        if state == "directory":
+            ours = bool(entry.get("whole")) or (data and bool(entry.get("data")))
+            state = "no_tree" if ours else "vacant"
+        else:
+            state = "absent"
+        gone.append({"path": entry["path"], "absolute": entry.get("absolute"), "state": state})
     return gone
 
 

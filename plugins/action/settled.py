@@ -121,11 +121,17 @@ def _packed(asked: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the questions with the source of the modules, and of what these import of ours."""
     names = {one["module"] for one in asked} - {EXISTS}
     modules = {name: (PLUGINS / "modules" / f"{name}.py").read_text("utf-8") for name in sorted(names)}
-    utilities = {name for source in modules.values() for name in IMPORTED.findall(source)}
-    ours = {name: PLUGINS / "module_utils" / f"{name}.py" for name in sorted(utilities)}
+    utilities: dict[str, str] = {}
+    sources = list(modules.values())
+    while sources:
+        for name in IMPORTED.findall(sources.pop()):
+            path = PLUGINS / "module_utils" / f"{name}.py"
+            if name not in utilities and path.is_file():  # the others are Ansible's own
+                utilities[name] = path.read_text("utf-8")
+                sources.append(utilities[name])
     return {
         "modules": modules,
-        "utilities": {name: path.read_text("utf-8") for name, path in ours.items() if path.is_file()},
+        "utilities": utilities,
         "asked": [{"module": one["module"], "args": one["args"]} for one in asked],
     }
 

@@ -36,6 +36,8 @@ import json
 import os
 import sys
 import traceback
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -45,13 +47,21 @@ from ansible.module_utils import basic
 PROFILE = "legacy"
 
 
-def load(utilities: dict[str, str]) -> None:
+class Utilities(MetaPathFinder, Loader):
     """Let the modules import what they share, as if Ansible had packed it."""
-    for name, source in utilities.items():
-        full = f"ansible.module_utils.{name}"
-        loaded = ModuleType(full)
-        sys.modules[full] = loaded
-        exec(compile(source, full, "exec"), loaded.__dict__)  # noqa: S102 - as Ansible does with its modules
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        """Take name to source."""
+        self.sources = {f"ansible.module_utils.{name}": source for name, source in sources.items()}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Say that it is ours."""
+        return ModuleSpec(name, self) if name in self.sources else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run its source."""
+        name = module.__name__
+        exec(compile(self.sources[name], name, "exec"), module.__dict__)  # noqa: S102 - as Ansible does with its modules
 
 
 def run(source: str, name: str, args: dict[str, Any]) -> None:
@@ -103,7 +113,7 @@ def main() -> None:
         argument_spec={"questions": {"type": "str", "required": True, "no_log": True}}, supports_check_mode=True
     )
     questions = json.loads(module.params["questions"])
-    load(questions["utilities"])
+    sys.meta_path.insert(0, Utilities(questions["utilities"]))
     modules, asked = questions["modules"], questions["asked"]
     begun = [
         begin(modules[one["module"]], one["module"], one["args"]) if one["module"] in modules else None for one in asked

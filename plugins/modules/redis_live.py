@@ -52,7 +52,6 @@ version: {description: Version of the server., returned: when it runs, type: str
 """
 
 import os
-import re
 import shlex
 import socket
 import ssl
@@ -61,64 +60,12 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_cli import ANSWER, Client, RefusedError, change_users, parse_info
 
 SECRET = ("requirepass", "masterauth", "tls-key-file-pass")
 # Never asked by CONFIG GET, or only meaningful at start.
 NOT_ASKED = ("replicaof", "include")
-SCRATCH = "ansible-compare"
-ANSWER = 10  # seconds that a command may take
 POLL = 0.05  # seconds between two looks at a condition
-
-
-class RefusedError(Exception):
-    """Redis answered with an error."""
-
-
-class Client:
-    """redis-cli, with the password in the environment: arguments show in ps."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        """Remember how to reach the server."""
-        self.cli = params["cli"]
-        self.reach(params["host"], params["port"], params["tls"])
-        self.user = params["user"]
-        self.password = ""
-
-    def reach(self, host: str, port: int, tls: list[str]) -> None:
-        """Ask there from now on."""
-        self.command = [self.cli, "-h", host, "-p", str(port), *tls]
-
-    def call(self, *words: str) -> str:
-        """Send one command; return the raw answer.
-
-        Raises:
-            RefusedError: on an error of Redis; redis-cli itself exits 0 then.
-            ConnectionError: if nobody answers.
-        """
-        login = ["--user", self.user] if self.user and self.password else []
-        environment = {**os.environ, "REDISCLI_AUTH": self.password} if self.password else dict(os.environ)
-        # The last word comes by stdin (-x), so that no secret stands in the arguments.
-        arguments = ["-x", *words[:-1]] if len(words) > 1 else [*words]
-        done = subprocess.run(
-            [*self.command, "--no-auth-warning", *login, *arguments],
-            input=words[-1] if len(words) > 1 else "",
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=ANSWER,
-            check=False,
-        )
-        answer = done.stdout.rstrip("\n")
-        trouble = done.stderr.strip()
-        if "Could not connect" in trouble or "Could not connect" in answer or "Connection" in trouble:
-            raise ConnectionError(trouble or answer)
-        if re.match(r"(ERR|NOAUTH|WRONGPASS|NOPERM|MISCONF|OOM|LOADING|NOSCRIPT|READONLY|EXECABORT) ", answer):
-            raise RefusedError(answer)
-        if "AUTH failed" in trouble:
-            raise RefusedError(trouble)
-        if done.returncode or "rotocol error" in trouble:
-            raise ConnectionError(trouble or answer)
-        return answer
 
 
 def directives(text: str) -> dict[str, str]:
@@ -138,11 +85,6 @@ def same(name: str, wanted: str, has: str) -> bool:
     if name == "client-output-buffer-limit":
         return wanted in has
     return wanted == has
-
-
-def parse_info(text: str) -> dict[str, str]:
-    """Read an answer of INFO."""
-    return dict(line.strip().split(":", 1) for line in text.splitlines() if ":" in line)
 
 
 def old_way(params: dict[str, Any]) -> tuple[str, int, list[str]] | None:
@@ -255,41 +197,6 @@ def config_changes(client: Client, wanted: dict[str, str]) -> dict[str, tuple[st
     }
 
 
-def acl_rules(client: Client, name: str) -> str:
-    """Return the rules of a user as Redis writes them, without its name."""
-    for line in client.call("ACL", "LIST").split("\n"):
-        words = line.split(" ", 2)
-        if words[:2] == ["user", name]:
-            return words[2]
-    return ""
-
-
-def set_user(client: Client, name: str, rules: str) -> None:
-    """ACL SETUSER in one command: it is atomic and disconnects nobody. Rules hold hashes, never passwords."""
-    client.call("ACL", "SETUSER", name, "reset", *rules.split())
-
-
-def changed_users(module: AnsibleModule, client: Client) -> list[str]:
-    """Compare, and unless checking set, the users; return the names of those that differed."""
-    wanted = {line.split()[1]: line.split(" ", 2)[2] for line in module.params["users"]}
-    changed = []
-    try:
-        for name, rules in wanted.items():
-            set_user(client, SCRATCH, rules)
-            if acl_rules(client, SCRATCH) != acl_rules(client, name):
-                changed.append(name)
-    finally:
-        client.call("ACL", "DELUSER", SCRATCH)
-    present = {line.split()[1] for line in client.call("ACL", "LIST").split("\n")}
-    gone = sorted(present - set(wanted) - {SCRATCH})
-    if not module.check_mode:
-        for name in changed:
-            set_user(client, name, wanted[name])
-        for name in gone:
-            client.call("ACL", "DELUSER", name)
-    return changed + gone
-
-
 def shown_certificate(host: str, port: int, wanted: dict[str, str]) -> bytes:
     """Return the certificate that a server shows, in DER; it may ask for one itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -339,7 +246,7 @@ def apply(module: AnsibleModule, client: Client, result: dict[str, Any]) -> None
             if name == "appendonly" and value == "yes":
                 turn_on_appendonly(module, client)
     if module.params["users"]:
-        result["users"] = changed_users(module, client)
+        result["users"] = change_users(client, module.params["users"], check=module.check_mode)
         lines += [f"user {name}: rights or password (live)" for name in result["users"]]
     certificate = read_certificates_anew(module, client, wanted, result["restart"])
     if certificate:

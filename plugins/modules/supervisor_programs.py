@@ -193,7 +193,8 @@ def bring_in_line(module: AnsibleModule, rpc: Any) -> dict[str, Any]:
         await_ready(module, rpc, nodes, name, started=True)
     for name in params["programs"]:
         await_running(module, rpc, name)
-        if params["await"] or name in added or name in stopped:
+        # one that is stale may reach nobody by its old file: it is judged behind its restart
+        if (params["await"] and name not in stale) or name in added or name in stopped:
             await_ready(module, rpc, nodes, name, started=name in added or name in stopped)
     return {**done, "drained": drained}
 

@@ -176,7 +176,8 @@ class Units:
             self.await_ready(name, started=True)
             started.append(name)
         for name in self.params["units"] if self.params["await"] else self.down:
-            self.await_ready(name, started=name in self.down)
+            if name not in self.stale:  # by its old file it may reach nobody: it is judged behind its restart
+                self.await_ready(name, started=name in self.down)
         return started
 
     def stop(self, name: str) -> None:

@@ -19,10 +19,11 @@ options:
       content: {description: Content of a file in base64; without it C(state) says what it is., type: str}
       state:
         description:
-          - What else it is. C(vacant) removes a directory that is empty.
+          - What else it is. C(absent) removes a file or a link, C(no_tree) a directory with all that is in it.
+          - C(vacant) removes a directory that is empty.
           - C(swept) removes from a directory what C(pattern) matches, C(keep) does not name and we have written.
         type: str
-        choices: [directory, absent, link, swept, vacant]
+        choices: [directory, absent, no_tree, link, swept, vacant]
         default: directory
       pattern: {description: What a sweep looks at., type: str}
       keep: {description: Names that a sweep leaves., type: list, elements: str, default: []}
@@ -107,15 +108,22 @@ def _directory(entry: dict[str, Any], check: bool) -> Change | None:
 
 
 def _absent(entry: dict[str, Any], check: bool) -> Change | None:
+    """Remove a file or a link; a directory only goes as a tree, by name."""
     path = entry["path"]
     if not os.path.lexists(path):
         return None
     if not check:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+        os.unlink(path)
     return {"before": "there\n", "after": ""}
+
+
+def _no_tree(entry: dict[str, Any], check: bool) -> Change | None:
+    path = entry["path"]
+    if not os.path.isdir(path) or os.path.islink(path):
+        return None
+    if not check:
+        shutil.rmtree(path)
+    return {"before": "directory\n", "after": ""}
 
 
 def _vacant(entry: dict[str, Any], check: bool) -> Change | None:
@@ -144,7 +152,8 @@ def _swept(entry: dict[str, Any], check: bool) -> Change | None:
     names = fnmatch.filter(sorted(os.listdir(folder)), entry["pattern"]) if os.path.isdir(folder) else []
     stale = [name for name in names if name not in entry["keep"] and _is_ours(os.path.join(folder, name))]
     for name in stale if not check else []:
-        _absent({"path": os.path.join(folder, name)}, check)
+        path = os.path.join(folder, name)
+        (_no_tree if os.path.isdir(path) and not os.path.islink(path) else _absent)({"path": path}, check)
     return {"before": "".join(f"{name}\n" for name in stale), "after": ""} if stale else None
 
 
@@ -193,7 +202,14 @@ def write(entry: dict[str, Any], check: bool) -> Change | None:
     """Make one entry so; return what changed, or nothing."""
     if entry["content"] is not None:
         return _file(entry, check)
-    writers = {"directory": _directory, "absent": _absent, "link": _link, "swept": _swept, "vacant": _vacant}
+    writers = {
+        "directory": _directory,
+        "absent": _absent,
+        "no_tree": _no_tree,
+        "link": _link,
+        "swept": _swept,
+        "vacant": _vacant,
+    }
     return writers[entry["state"]](entry, check)
 
 
@@ -210,7 +226,7 @@ def main() -> None:
                     "content": {"type": "str", "no_log": True},
                     "state": {
                         "type": "str",
-                        "choices": ["directory", "absent", "link", "swept", "vacant"],
+                        "choices": ["directory", "absent", "no_tree", "link", "swept", "vacant"],
                         "default": "directory",
                     },
                     "pattern": {"type": "str"},

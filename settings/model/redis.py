@@ -52,7 +52,10 @@ Policy = Annotated[
     Word,
 ]
 AclRole = Annotated[
-    Literal["admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "replica"], Word
+    Literal[
+        "admin", "worker", "producer", "control", "verifier", "flower", "exporter", "health", "replica", "sentinel"
+    ],
+    Word,
 ]
 
 
@@ -180,7 +183,11 @@ class RedisOptions(Item):
     rdbcompression: Flag = setting(True, "Compress RDB files.", apply=Apply.LIVE, source=CONF)
     # replication
     replicaof: HostAndPort = setting(
-        "", 'Master as "host port"; empty for a master. Sentinel overrules it at run time.', source=CONF
+        "",
+        'Master as "host port" at the first start; empty for a master. Where Sentinel watches, it decides from then on; where '
+        "not, a change is told by REPLICAOF.",
+        apply=Apply.LIVE,
+        source=CONF,
     )
     min_replicas_to_write: Whole = setting(
         0,
@@ -296,7 +303,7 @@ class Redis(RedisOptions, Section):
     passwords: dict[Name, Secret] = setting(
         dict,
         "Passwords of the built-in users admin, worker, producer, control, verifier, flower, exporter, health, "
-        "backup and replica; `make secrets` writes them.",
+        "backup, replica and sentinel; `make secrets` writes them.",
         apply=Apply.LIVE,
         secret=True,
     )

@@ -22,7 +22,6 @@ SECRET_VARIABLES = (
     "redis_password",
     "redis_acl_users",
     "redis_managed_url",
-    "sentinel_password",
     "celery_secret_environment",
     "celery_flower_password",
     "backup_copy_key",
@@ -31,7 +30,7 @@ SECRET_VARIABLES = (
 
 def _passwords_given(fleet: Fleet) -> Iterator[Violation]:
     for host in fleet:
-        if not (host.instances or host.uses_celery) or not host.redis.unmanaged:
+        if not (host.instances or host.uses_celery or "sentinel" in host.raw.groups) or not host.redis.unmanaged:
             continue
         if host.redis.auth == "acl":
             missing = sorted(required_users(fleet) - set(host.redis.passwords))
@@ -75,7 +74,6 @@ def _weak(fleet: Fleet) -> Iterator[Violation]:
                 yield Violation(host, "redis_acl_users", message, (index, "password"))
         for variable, one in (
             ("redis_password", host.redis.password),
-            ("sentinel_password", host.sentinel.password),
             ("celery_flower_password", host.celery.flower_password),
         ):
             if one and len(one) < SHORTEST_PASSWORD:

@@ -9,6 +9,7 @@ from settings.rules.rule import ERROR, WARNING, Rule, Violation, at_instance, ea
 
 SENTINEL = "https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/"
 LEAST = 3
+PAIR = 2  # a master and a replica
 
 
 def _quorum(fleet: Fleet) -> Iterator[Violation]:
@@ -63,9 +64,23 @@ def _old_master(fleet: Fleet) -> Iterator[Violation]:
     if not fleet.members("sentinel"):
         return
     for host, index, instance in each_instance(fleet):
-        if instance.purpose == "broker" and not instance.min_replicas_to_write:
+        if instance.purpose == "broker" and fleet.watched(instance.name) and not instance.min_replicas_to_write:
             message = f"a master of {instance.name} that is cut off goes on taking tasks, which are lost at its return"
-            yield at_instance(host, index, "min_replicas_to_write", message, value=0)
+            enough = len(fleet.members_of(instance.name)) > PAIR
+            fix = "write 1" if enough else "add a third host and write 1, or live with it: accept the risk old-master"
+            yield at_instance(host, index, "min_replicas_to_write", message, value=0, fix=fix)
+
+
+def _failover_writes(fleet: Fleet) -> Iterator[Violation]:
+    for host, index, instance in each_instance(fleet):
+        count = len(fleet.members_of(instance.name))
+        left = count - PAIR  # without the old master, and without the new one itself
+        if fleet.watched(instance.name) and count >= PAIR and instance.min_replicas_to_write > left:
+            message = f"{instance.name} has {count} hosts: after a failover the new master has {left} replicas, and refuses every write"
+            value = instance.min_replicas_to_write
+            yield at_instance(
+                host, index, "min_replicas_to_write", message, value=value, fix=f"write {left}, or add a host"
+            )
 
 
 RULES = (
@@ -121,7 +136,16 @@ RULES = (
         says="A master that lost its replicas stops taking tasks.",
         why="what it took is thrown away when it returns as a replica",
         source=SENTINEL,
-        fix="set redis_min_replicas_to_write: 1",
+        fix="with three hosts or more, set redis_min_replicas_to_write: 1",
         check=_old_master,
+    ),
+    Rule(
+        id="failover-writes",
+        severity=WARNING,
+        says="The master that a failover makes has the replicas without which it refuses writes.",
+        why="NOREPLICAS would refuse every task until the old master is back: no failover at all",
+        source=SENTINEL,
+        fix="with two hosts write 0",
+        check=_failover_writes,
     ),
 )

@@ -87,6 +87,8 @@ def _plus_supported(fleet: Fleet) -> Iterator[Violation]:
             yield Violation(host, "celery_python", message, value=host.celery.python)
         if tuple(map(int, host.redis.version.split(".")[:2])) < PLUS_REDIS:
             yield Violation(host, "redis_version", "celery-redis-plus needs Redis 7.0", value=host.redis.version)
+        if host.sentinel.enabled:
+            yield Violation(host, "sentinel_enabled", "celery-redis-plus asks no Sentinel", value="true")
 
 
 # What only one of the transports knows.
@@ -190,8 +192,8 @@ RULES = (
     Rule(
         id="plus-supported",
         severity=ERROR,
-        says="The redis-plus transport finds Python 3.13 and Redis 7.0.",
-        why="it cannot be installed on older ones",
+        says="The redis-plus transport finds Python 3.13, Redis 7.0 and its master without Sentinel.",
+        why="it cannot be installed on older ones, and knows URLs of one server only",
         source="https://pypi.org/project/celery-redis-plus/",
         fix="raise the version, or use transport redis",
         check=_plus_supported,

@@ -69,9 +69,9 @@ def test_a_link_is_replaced_in_one_step(write_files: ModuleType, tmp_path: Path)
 
 
 def test_absent_removes_what_is_there_and_only_that(write_files: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "folder" / "inner").mkdir(parents=True)
-    assert write_files.write(entry(tmp_path / "folder", state="absent"), check=False)
-    assert write_files.write(entry(tmp_path / "folder", state="absent"), check=False) is None
+    (tmp_path / "file").touch()
+    assert write_files.write(entry(tmp_path / "file", state="absent"), check=False)
+    assert write_files.write(entry(tmp_path / "file", state="absent"), check=False) is None
 
 
 def test_a_failed_write_leaves_the_old_file(write_files: ModuleType, tmp_path: Path) -> None:
@@ -81,3 +81,35 @@ def test_a_failed_write_leaves_the_old_file(write_files: ModuleType, tmp_path: P
         write_files.write(entry(path, content=content("new"), owner="no-such-user"), check=False)
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_directory_is_only_removed_by_name(write_files: ModuleType, tmp_path: Path) -> None:
+    """`absent` is for files, `vacant` for what is empty; only `no_tree` takes the content along."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "of-others").touch()
+    with pytest.raises(OSError, match="shared"):
+        write_files.write(entry(tmp_path / "shared", state="absent"), check=False)
+    assert write_files.write(entry(tmp_path / "shared", state="vacant"), check=False) is None
+    assert (tmp_path / "shared" / "of-others").exists()
+    assert write_files.write(entry(tmp_path / "shared", state="no_tree"), check=False)
+    assert not (tmp_path / "shared").exists()
+
+
+def test_a_sweep_takes_what_we_have_written_and_no_longer_name(write_files: ModuleType, tmp_path: Path) -> None:
+    """Files and folders of ours that match and are not kept; what somebody else put there stays."""
+    ours = "# Managed by Ansible: …\n"
+    (tmp_path / "celery-old.conf").write_text(ours)
+    (tmp_path / "celery-kept.conf").write_text(ours)
+    (tmp_path / "celery-by-hand.conf").write_text("# mine\n")
+    (tmp_path / "redis.conf").write_text(ours)
+    (tmp_path / "celery-old.d").mkdir()
+    (tmp_path / "celery-old.d" / "worker.conf").write_text(ours)
+    (tmp_path / "celery-mixed.d").mkdir()
+    (tmp_path / "celery-mixed.d" / "override.conf").write_text("# mine\n")
+    sweep = entry(tmp_path, state="swept", pattern="celery-*", keep=["celery-kept.conf"])
+    assert write_files.write(sweep, check=True)
+    assert len(list(tmp_path.iterdir())) == 6
+    write_files.write(sweep, check=False)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"celery-kept.conf", "celery-by-hand.conf", "redis.conf", "celery-mixed.d"}
+    assert write_files.write(sweep, check=False) is None

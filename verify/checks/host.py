@@ -85,6 +85,7 @@ def due(host: HostSettings) -> list[str]:
     names += [
         f"celery-worker-{worker.name}-{number}" for worker in host.workers for number in range(1, worker.processes + 1)
     ]
+    names += ["sentinel"] if "sentinel" in host.raw.groups else []
     return names + [f"celery-{group}" for group in ("beat", "flower") if group in host.raw.groups]
 
 

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from settings.tls import as_written
-from verify.checks.redis_state import CLIENTS, DURABLE, MEMORY, POLICY, clients, durable, memory, policy
+from verify.checks.redis_state import (
+    CLIENTS,
+    DURABLE,
+    MEMORY,
+    POLICY,
+    REPLICATION,
+    clients,
+    durable,
+    memory,
+    policy,
+    replication,
+)
 from verify.compare import differences
 from verify.model import Hint, Outcome, Promise, Row, Status, broken, kept
 from verify.server import Reply, Server, ping, silence
@@ -16,7 +27,7 @@ from verify.words import plural, seconds
 ANSWERS = Promise("redis.answers", "answers a PING", ("redis_port", "redis_bind"), "time of a PING")
 CONFIG = Promise("redis.config", "CONFIG GET tells what the settings say", ("redis_*",), "settings compared")
 STEADY = Promise("redis.steady", "answers to the end of the questions", ("redis_maxmemory",), "time of the last PING")
-PROMISES = (ANSWERS, CONFIG, DURABLE, POLICY, MEMORY, CLIENTS, STEADY)
+PROMISES = (ANSWERS, CONFIG, DURABLE, POLICY, MEMORY, CLIENTS, REPLICATION, STEADY)
 
 
 def answers(server: Server) -> Row:
@@ -32,6 +43,8 @@ def check(server: Server, needs: Iterable[Row], explained_by: Iterable[Row]) -> 
     judge(DURABLE, server.name, partial(durable, server))
     judge(POLICY, server.name, partial(policy, server))
     judge(CLIENTS, server.name, partial(clients, server))
+    if server.instance.replicaof or len(server.fleet.members_of(server.instance.name)) > 1:
+        judge(REPLICATION, server.name, partial(replication, server))
     return judge(MEMORY, server.name, partial(memory, server))
 
 
@@ -89,7 +102,7 @@ def _answers(server: Server) -> Outcome:
 
 def _config(server: Server) -> Iterator[tuple[str, Outcome]]:
     """One row where all is as written, one per setting that is not."""
-    overruled = frozenset({"replicaof"}) if server.host.sentinel.enabled else frozenset()
+    overruled = frozenset({"replicaof"}) if server.fleet.watched(server.instance.name) else frozenset()
     due = as_written(server.host, server.instance)
     found, compared = differences(due, server.config, skip=overruled)
     if not found:

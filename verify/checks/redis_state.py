@@ -18,6 +18,12 @@ POLICY = Promise(
 )
 MEMORY = Promise("redis.memory", "has room in its memory", ("redis_maxmemory", "host_memory"), "used of the ceiling")
 CLIENTS = Promise("redis.clients", "turned no client away", ("redis_maxclients",), "clients and refusals")
+REPLICATION = Promise(
+    "redis.replication",
+    "follows its master, or is followed",
+    ("redis_replicaof", "redis_min_replicas_max_lag"),
+    "role, and what a replica lags behind",
+)
 
 FULL = 0.8  # of maxmemory: from here on a burst may meet refused writes
 
@@ -121,3 +127,30 @@ def clients(server: Server) -> Outcome:
             f"raise redis_maxclients, {server.words.make('deploy')}, then {server.cli('CONFIG RESETSTAT')}",
         ),
     )
+
+
+def replication(server: Server) -> Outcome:
+    """Ask a replica whether its link is up and fresh, and a master whether its replicas follow."""
+    info, limit = server.info, server.instance.min_replicas_max_lag
+    look = server.words.service(server.host, f"redis-{server.instance.name}")
+    fix = server.words.make("deploy") + ", which attaches it; then " + server.words.make("verify")
+    if info.get("role") == "slave":
+        master, lag = (
+            f"{info.get('master_host')}:{info.get('master_port')}",
+            int(info.get("master_last_io_seconds_ago", -1)),
+        )
+        figure = f"replica of {master}, heard {lag} s ago"
+        if info.get("master_link_status") == "up" and 0 <= lag <= limit:
+            return kept(figure)
+        what = f"its link to {master} is {info.get('master_link_status')}, last heard {lag} s ago; {limit} s may pass"
+        return broken("cut off", Hint(what, look, fix))
+    due = len(server.fleet.members_of(server.instance.name)) - 1
+    replicas = [entry for key, entry in info.items() if key.startswith("slave") and isinstance(entry, dict)]
+    fresh = [
+        entry for entry in replicas if entry.get("state") == "online" and int(entry.get("lag", limit + 1)) <= limit
+    ]
+    figure = f"master of {plural(len(fresh), 'replica')}"
+    if len(fresh) >= due:
+        return kept(figure + (f", {max(int(entry['lag']) for entry in fresh)} s behind at most" if fresh else ""))
+    what = f"{plural(len(fresh), 'replica')} within {limit} s, and the settings have {due}"
+    return broken(figure, Hint(what, look, fix))

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Start Redis, unless it would start without its data. Managed by Ansible: edit templates/, then `make deploy`.
 
-    guard.py SERVER CONFIG      becomes `SERVER CONFIG`, or exits 78 with the reason
+    guard.py SERVER … CONFIG    becomes `SERVER … CONFIG`, or exits 78 with the reason
+
+CONFIG is the file that has the last word: the rendered one, which is included behind the one that Redis writes.
 
 Redis reads the append-only file alone where appendonly is on. Without the file's manifest, or without the whole
 folder beside a good RDB file, it starts EMPTY and says nothing (measured on 6.2.5, 7.0.15 and 8.0.2): the workers then find
@@ -124,10 +126,10 @@ def trouble(config: dict[str, str]) -> str:
 def main(arguments: list[str]) -> int:
     """Check, then become the server."""
     if len(arguments) < 2:
-        print("usage: guard.py SERVER CONFIG [ARGUMENT …]", file=sys.stderr)
+        print("usage: guard.py SERVER [ARGUMENT …] CONFIG", file=sys.stderr)
         return USAGE
     try:
-        found = trouble(directives(arguments[1]))
+        found = trouble(directives(arguments[-1]))
     except (OSError, ValueError) as error:
         # Redis itself says best what is wrong with a file that it cannot read.
         print(f"guard: not checked: {error}", file=sys.stderr, flush=True)

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+"""Hand the mastership of a Redis over to a replica, before it is restarted. Standard library and redis-cli only."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: redis_handover
+short_description: Have Sentinel promote a replica of each instance that is a master, and wait until it has
+description:
+  - Tells what each instance is at run time, a master or a replica.
+  - With C(act), a master that Sentinel watches and that has a replica in sync is handed over by C(SENTINEL FAILOVER),
+    which unlike a restart loses no acknowledged write. Others are left as they are.
+options:
+  cli: {description: Path of redis-cli., type: path, required: true}
+  user: {description: "User to log in as; empty where there is none.", type: str, default: ""}
+  passwords: {description: Passwords to try in turn., type: list, elements: str, default: []}
+  instances: {description: "The instances of this host, as redis_topology takes them.", type: list, elements: dict, required: true}
+  names: {description: Those that are about to be restarted; all where none is named., type: list, elements: str, default: []}
+  act: {description: Whether to hand over., type: bool, default: true}
+  timeout: {description: Longest wait for the promotion and for the first copy in seconds., type: int, default: 60}
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+author: [The authors of this repository (@authors)]
+"""
+EXAMPLES = r"""
+- name: Hand the broker over
+  redis_handover:
+    cli: /usr/bin/redis-cli
+    instances: "{{ stack.redis.replicated }}"
+"""
+RETURN = r"""
+roles: {description: "Instance to master, replica or down, as it was.", returned: always, type: dict}
+promoted: {description: "Instance to the address of its new master.", returned: always, type: dict}
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_cli import Client, parse_info
+from ansible.module_utils.redis_master import SILENT, ask
+
+POLL = 0.2  # seconds
+MASTER = "master"
+REPLICA = "replica"
+DOWN = "down"
+
+
+def replication(params: dict[str, Any], instance: dict[str, Any]) -> dict[str, str]:
+    """Return what INFO says of replication; nothing where the server is silent."""
+    return parse_info(ask(params, {key: instance[key] for key in ("host", "port", "tls")}, "INFO", "replication"))
+
+
+def role(info: dict[str, str]) -> str:
+    """Return what a server is."""
+    return {"master": MASTER, "slave": REPLICA}.get(info.get("role", ""), DOWN)
+
+
+def in_sync(info: dict[str, str]) -> bool:
+    """Whether a master has a replica that could take over."""
+    slaves = [value for name, value in info.items() if name.startswith("slave") and "state=online" in value]
+    return bool(slaves)
+
+
+def hand_over(module: AnsibleModule, instance: dict[str, Any]) -> str:
+    """Have a Sentinel promote a replica; return the new master's address once the old one follows it."""
+    params = module.params
+    deadline = time.monotonic() + params["timeout"]
+    refused = ""
+    for sentinel in instance["sentinels"]:
+        client = Client({**params, "tls": instance["tls"], **sentinel})
+        for password in params["passwords"] or [""]:
+            client.password = password
+            try:
+                client.call("SENTINEL", "FAILOVER", instance["name"])
+            except SILENT as error:
+                refused = str(error)
+                continue
+            return await_promotion(module, instance, deadline)
+    module.fail_json(
+        msg=f"No Sentinel hands {instance['name']} over ({refused}): `make verify` tells what is wrong with them."
+    )
+    raise AssertionError("fail_json ends the module")
+
+
+def await_promotion(module: AnsibleModule, instance: dict[str, Any], deadline: float) -> str:
+    """Wait until the old master is a replica in sync; return its master."""
+    while True:
+        info = replication(module.params, instance)
+        if role(info) == REPLICA and info.get("master_link_status") == "up":
+            return f"{info['master_host']}:{info['master_port']}"
+        if time.monotonic() > deadline:
+            module.fail_json(
+                msg=f"{instance['name']} was not handed over within {module.params['timeout']} s (it is a {role(info)}): "
+                "nothing was restarted. Look at Sentinel's log."
+            )
+        time.sleep(POLL)
+
+
+def main() -> None:
+    """Tell the roles, and unless checking, hand over."""
+    module = AnsibleModule(
+        argument_spec={
+            "cli": {"type": "path", "required": True},
+            "user": {"type": "str", "default": ""},
+            "passwords": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "instances": {"type": "list", "elements": "dict", "required": True},
+            "names": {"type": "list", "elements": "str", "default": []},
+            "act": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    roles: dict[str, str] = {}
+    promoted: dict[str, str] = {}
+    for instance in params["instances"]:
+        info = replication(params, instance)
+        roles[instance["name"]] = role(info)
+        named = not params["names"] or instance["name"] in params["names"]
+        if not (
+            params["act"] and named and instance.get("watched") and roles[instance["name"]] == MASTER and in_sync(info)
+        ):
+            continue
+        promoted[instance["name"]] = "" if module.check_mode else hand_over(module, instance)
+    module.exit_json(changed=bool(promoted), roles=roles, promoted=promoted)
+
+
+if __name__ == "__main__":
+    main()
