@@ -135,7 +135,7 @@ lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of genera
 generate: $(VENV)/.dev ## write docs/settings.md, docs/rules.md and the roles' defaults from settings/
 	@python -m settings generate
 
-benchmark: $(VENV)/.dev ## measure how long staging takes, against an empty play and for 100 hosts
+benchmark: $(VENV)/.dev ## measure staging, and a re-converge of everything against Redis alone
 	@python -m benchmarks
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes

@@ -12,7 +12,7 @@ from integration_tests.evidence import FAILED
 from integration_tests.hosts.fleet import Fleet, fleet_of
 
 # The bare hosts first, and last what looks at all that was said and written on the way.
-ORDER = ("exposure", "converge", "change", "recovery", "failover", "backup", "trouble", "security", "single")
+ORDER = ("exposure", "converge", "settled", "change", "recovery", "failover", "backup", "trouble", "security", "single")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

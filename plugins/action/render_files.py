@@ -2,7 +2,8 @@
 
     - name: Write the files
       render_files:
-        only: written          # optional: `rendered` returns the contents and writes nothing, `gone` removes all
+        only: written          # optional: `rendered` returns the contents and writes nothing, `gone` removes all,
+                               # `asked` returns the arguments of write_files and asks no host (see the action settled)
         data: true             # optional, with `gone`: what is marked as data, too
         roles: [redis, celery] # optional: their manifests, in place of the one of the role that this task stands in
 
@@ -51,10 +52,12 @@ class ActionModule(ActionBase):
         entries = [entry for path in self._manifests() for entry in self._rendered(self._read(path), variables)]
         entries += [_sweep(entry, entries) for entry in entries if "sweep" in entry]
         stage_root = variables.get("stack_stage_root")
-        if only == "rendered":
+        if only in ("rendered", "asked"):
             result.update(
                 changed=False, contents={entry["path"]: entry["text"] for entry in entries if "text" in entry}
             )
+            if only == "asked":
+                result["files"] = self._for_host(entries)
             # contents hold secrets: they are for the next task, never for a terminal
             result["_ansible_no_log"] = True
             return result
@@ -64,16 +67,18 @@ class ActionModule(ActionBase):
             return result
         if only == "gone":
             entries = _gone(entries, data=bool(self._task.args.get("data", False)))
-        root = str(self._templar.evaluate_expression(trust_as_template("stack.root")))
-        unprivileged = bool(self._templar.evaluate_expression(trust_as_template("stack.unprivileged")))
         result.update(
             self._execute_module(
-                module_name="write_files",
-                module_args={"files": [_for_host(entry, root, unprivileged) for entry in entries]},
-                task_vars=variables,
+                module_name="write_files", module_args={"files": self._for_host(entries)}, task_vars=variables
             )
         )
         return result
+
+    def _for_host(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the entries as the module write_files takes them."""
+        root = str(self._templar.evaluate_expression(trust_as_template("stack.root")))
+        unprivileged = bool(self._templar.evaluate_expression(trust_as_template("stack.unprivileged")))
+        return [_for_host(entry, root, unprivileged) for entry in entries]
 
     def _manifests(self) -> list[str]:
         """Return the paths of the manifests that the task means."""

@@ -11,7 +11,7 @@ description:
   - A running unit is stale where one of its files is newer than its start, so a run that was cut off is made good by
     the next. Stale units are restarted one at a time, those of Celery drained first and waited for afterwards.
 options:
-  units: {description: "Units that must run, without .service.", type: list, elements: str, default: []}
+  units: {description: "Units that must run, without .service; a timer by its whole name.", type: list, elements: str, default: []}
   owned: {description: Patterns of units that the role owns; those that are not listed are stopped and disabled.,
     type: list, elements: str, default: []}
   restart: {description: Units to restart in any case., type: list, elements: str, default: []}
@@ -65,6 +65,7 @@ PROPERTIES = (
     "ActiveEnterTimestamp",
 )
 SUFFIX = ".service"
+TIMER = ".timer"
 LOG_LINES = 20
 
 
@@ -73,11 +74,16 @@ def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemctl", "--no-pager", *words], capture_output=True, text=True, check=False)
 
 
+def unit_of(name: str) -> str:
+    """Return the name as systemd has it."""
+    return name if name.endswith(TIMER) else name + SUFFIX
+
+
 def show(names: list[str]) -> dict[str, dict[str, str]]:
     """Return unit to its properties, asked in one go."""
     if not names:
         return {}
-    answer = systemctl("show", f"--property={','.join(PROPERTIES)}", *(name + SUFFIX for name in names)).stdout
+    answer = systemctl("show", f"--property={','.join(PROPERTIES)}", *map(unit_of, names)).stdout
     found = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in answer.split("\n\n")]
     return dict(zip(names, found))
 
@@ -111,7 +117,7 @@ def is_stale(unit: dict[str, str]) -> bool:
 
 def journal(name: str) -> str:
     """Return the end of a unit's log."""
-    words = ["journalctl", "--no-pager", "--output=cat", f"--lines={LOG_LINES}", f"--unit={name}{SUFFIX}"]
+    words = ["journalctl", "--no-pager", "--output=cat", f"--lines={LOG_LINES}", f"--unit={unit_of(name)}"]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -145,7 +151,7 @@ class Units:
         """Run systemctl; fail with the end of the log of the unit that it is about."""
         done = systemctl(*words)
         if done.returncode:
-            name = words[-1][: -len(SUFFIX)]
+            name = words[-1][: -len(SUFFIX)] if words[-1].endswith(SUFFIX) else words[-1]
             self.module.fail_json(
                 msg=f"systemctl {' '.join(words)} failed: {done.stderr.strip()}\nThe end of its log:\n{journal(name)}"
             )
@@ -157,15 +163,15 @@ class Units:
         for name in self.spare:
             self.stop(name)
         if self.disabled:
-            self.must("enable", *(name + SUFFIX for name in self.disabled))
+            self.must("enable", *map(unit_of, self.disabled))
         for name in self.down:
-            self.must("start", "--no-block", name + SUFFIX)
+            self.must("start", "--no-block", unit_of(name))
         for name in self.down:
             self.await_start(name)
         started = list(self.down)
         for name in self.stale if self.params["roll"] else []:
             self.drain(name)
-            self.must("restart", name + SUFFIX)
+            self.must("restart", unit_of(name))
             self.await_start(name)
             self.await_ready(name, started=True)
             started.append(name)
@@ -214,7 +220,7 @@ def states(names: list[str]) -> dict[str, dict[str, str]]:
     return {
         name: {
             "state": "running"
-            if unit.get("SubState") == "running"
+            if unit.get("SubState") == "running" or (name.endswith(TIMER) and unit.get("ActiveState") == "active")
             else f"{unit.get('ActiveState')} ({unit.get('SubState')})",
             "detail": f"pid {unit['MainPID']}, since {unit['ActiveEnterTimestamp']}"
             if unit.get("MainPID", "0") != "0"
