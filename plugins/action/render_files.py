@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class ActionModule(ActionBase):
         only = self._task.args.get("only", "written")
         if "stack" not in variables or "preflight_fleet" not in variables:
             raise AnsibleActionFail("No settings were resolved: let the play begin with the role preflight.")
+        self._shared: dict[str, Any] = {}
+        self._renderers: dict[str, Any] = {}
         entries = [entry for path in self._manifests() for entry in self._rendered(self._read(path), variables)]
         entries += [_sweep(entry, entries) for entry in entries if "sweep" in entry]
         stage_root = variables.get("stack_stage_root")
@@ -106,12 +108,10 @@ class ActionModule(ActionBase):
         digest = hashlib.sha256()
         for entry in manifest:
             for scope in self._items(entry, variables):
-                templar = self._templar.copy_with_new_env(available_variables={**variables, **scope})
-                if "when" in entry and not templar.evaluate_conditional(entry["when"]):
+                known = Known(self._templar, {**variables, **scope}, set(scope), self._shared)
+                if "when" in entry and not known.holds(entry["when"]):
                     continue
-                plain = {
-                    key: templar.template(value) for key, value in entry.items() if key not in ("each", "as", "when")
-                }
+                plain = {key: known.value(value) for key, value in entry.items() if key not in ("each", "as", "when")}
                 if "src" in entry:
                     # Digest of all that stands above in the manifest: units carry it, and change with what they read.
                     text = self._render(plain["src"], {**variables, **scope, "files_digest": digest.hexdigest()[:16]})
@@ -134,11 +134,45 @@ class ActionModule(ActionBase):
         source = self._find_needle("templates", src)
         base = source[: -len(src)]
         variables = {**variables, **generate_ansible_template_vars(path=src, fullpath=source)}
-        templar = self._templar.copy_with_new_env(
-            searchpath=[base, os.path.dirname(source)], available_variables=variables
-        )
+        # One environment for all files: it remembers the macros that it has compiled.
+        if base not in self._renderers:
+            self._renderers[base] = self._templar.copy_with_new_env(searchpath=[base])
+        templar = self._renderers[base]
+        templar.available_variables = variables
         text = trust_as_template(self._loader.get_text_file_contents(source))
         return str(templar.template(text, escape_backslashes=False, overrides=OVERRIDES))
+
+
+class Known:
+    """Templates of manifests, each rendered once: most name the same few owners, groups and conditions, and compiling one
+    costs more than all else.
+    """
+
+    def __init__(self, templar: Any, variables: dict[str, Any], scope: set[str], shared: dict[str, Any]) -> None:
+        """Take the variables of an entry; what names none of its `scope` is shared with all others."""
+        self.templar = templar
+        self.variables = variables
+        self.scope = scope
+        self.shared = shared
+
+    def _once(self, text: str, render: Callable[[Any], Any]) -> Any:
+        own = any(name in text for name in self.scope)
+        if own or text not in self.shared:
+            found = render(self.templar.copy_with_new_env(available_variables=self.variables))
+            if own:
+                return found
+            self.shared[text] = found
+        return self.shared[text]
+
+    def value(self, value: Any) -> Any:
+        """Return a value, rendered where it is a template."""
+        if not isinstance(value, str) or ("{{" not in value and "{%" not in value):
+            return value
+        return self._once(value, lambda templar: templar.template(value))
+
+    def holds(self, condition: Any) -> bool:
+        """Return whether a condition holds."""
+        return bool(self._once(f"when {condition}", lambda templar: templar.evaluate_conditional(condition)))
 
 
 def _gone(entries: list[dict[str, Any]], *, data: bool) -> list[dict[str, Any]]:
