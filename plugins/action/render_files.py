@@ -144,8 +144,9 @@ class ActionModule(ActionBase):
 
 
 class Known:
-    """Templates of manifests, each rendered once: most name the same few owners, groups and conditions, and compiling one
-    costs more than all else.
+    """Templates of manifests, each rendered once.
+
+    Most name the same few owners, groups and conditions, and compiling one costs more than all else.
     """
 
     def __init__(self, templar: Any, variables: dict[str, Any], scope: set[str], shared: dict[str, Any]) -> None:
