@@ -63,25 +63,40 @@ def in_sync(info: dict[str, str]) -> bool:
     return bool(slaves)
 
 
-def hand_over(module: AnsibleModule, instance: dict[str, Any]) -> str:
-    """Have a Sentinel promote a replica; return the new master's address once the old one follows it."""
+def has_successor(params: dict[str, Any], instance: dict[str, Any], deadline: float) -> bool:
+    """Wait for a replica in sync: one that was restarted a moment ago is about to be. False where there is none at all."""
+    if len(instance["members"]) < 2:
+        return False
+    while not in_sync(replication(params, instance)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def hand_over(module: AnsibleModule, instance: dict[str, Any], deadline: float) -> str:
+    """Have a Sentinel promote a replica; return the new master's address once the old one follows it.
+
+    A Sentinel refuses while it still takes the replica for down, which it looks at every ten seconds: it is asked again.
+    """
     params = module.params
-    deadline = time.monotonic() + params["timeout"]
-    refused = ""
-    for sentinel in instance["sentinels"]:
-        client = Client({**params, "tls": instance["tls"], **sentinel})
-        for password in params["passwords"] or [""]:
-            client.password = password
-            try:
-                client.call("SENTINEL", "FAILOVER", instance["name"])
-            except SILENT as error:
-                refused = str(error)
-                continue
-            return await_promotion(module, instance, deadline)
-    module.fail_json(
-        msg=f"No Sentinel hands {instance['name']} over ({refused}): `make verify` tells what is wrong with them."
-    )
-    raise AssertionError("fail_json ends the module")
+    while True:
+        refused = ""
+        for sentinel in instance["sentinels"]:
+            client = Client({**params, "tls": instance["tls"], **sentinel})
+            for password in params["passwords"] or [""]:
+                client.password = password
+                try:
+                    client.call("SENTINEL", "FAILOVER", instance["name"])
+                except SILENT as error:
+                    refused = str(error)
+                    continue
+                return await_promotion(module, instance, deadline)
+        if time.monotonic() > deadline:
+            module.fail_json(
+                msg=f"No Sentinel hands {instance['name']} over ({refused}): nothing was restarted here. `make verify` tells what is wrong."
+            )
+        time.sleep(POLL)
 
 
 def await_promotion(module: AnsibleModule, instance: dict[str, Any], deadline: float) -> str:
