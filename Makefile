@@ -63,6 +63,7 @@ roll: validate ## restart the processes of Celery, one after the other, drained;
 
 upgrade: validate ## the newest Redis of the distribution: replicas first, a master behind a failover; then verify
 	@$(PLAYBOOK) upgrade.yml
+	@$(MAKE) ENV=$(ENV) deploy
 	@$(MAKE) ENV=$(ENV) verify
 
 rollback: validate ## back to the release before, or to RELEASE=…; rolled like a deploy

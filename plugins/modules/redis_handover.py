@@ -17,6 +17,7 @@ options:
   instances: {description: "The instances of this host, as redis_topology takes them.", type: list, elements: dict, required: true}
   names: {description: Those that are about to be restarted; all where none is named., type: list, elements: str, default: []}
   act: {description: Whether to hand over., type: bool, default: true}
+  settle: {description: "Whether to wait first until replicas follow, and masters are followed.", type: bool, default: false}
   timeout: {description: Longest wait for the promotion and for the first copy in seconds., type: int, default: 60}
 attributes:
   check_mode: {support: full}
@@ -113,6 +114,22 @@ def await_promotion(module: AnsibleModule, instance: dict[str, Any], deadline: f
         time.sleep(POLL)
 
 
+def settle(module: AnsibleModule, instance: dict[str, Any], deadline: float) -> None:
+    """Wait until a replica is in sync with its master; fail where it does not come to that. A lone master is settled."""
+    while True:
+        info = replication(module.params, instance)
+        if role(info) == REPLICA and info.get("master_link_status") == "up":
+            return
+        if role(info) == MASTER and (in_sync(info) or time.monotonic() > deadline):
+            return
+        if time.monotonic() > deadline:
+            module.fail_json(
+                msg=f"{instance['name']} does not follow its master within {module.params['timeout']} s (it is a {role(info)}): "
+                "nothing else was restarted. Look at its log."
+            )
+        time.sleep(POLL)
+
+
 def main() -> None:
     """Tell the roles, and unless checking, hand over."""
     module = AnsibleModule(
@@ -123,6 +140,7 @@ def main() -> None:
             "instances": {"type": "list", "elements": "dict", "required": True},
             "names": {"type": "list", "elements": "str", "default": []},
             "act": {"type": "bool", "default": True},
+            "settle": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
@@ -134,11 +152,12 @@ def main() -> None:
         info = replication(params, instance)
         roles[instance["name"]] = role(info)
         named = not params["names"] or instance["name"] in params["names"]
-        if not (
-            params["act"] and named and instance.get("watched") and roles[instance["name"]] == MASTER and in_sync(info)
-        ):
-            continue
-        promoted[instance["name"]] = "" if module.check_mode else hand_over(module, instance)
+        deadline = time.monotonic() + (0 if module.check_mode else params["timeout"])
+        if params["settle"]:
+            settle(module, instance, deadline)
+        due = params["act"] and named and instance.get("watched") and roles[instance["name"]] == MASTER
+        if due and has_successor(params, instance, deadline):
+            promoted[instance["name"]] = "" if module.check_mode else hand_over(module, instance, deadline)
     module.exit_json(changed=bool(promoted), roles=roles, promoted=promoted)
 
 
