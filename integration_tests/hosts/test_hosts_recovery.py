@@ -18,6 +18,7 @@ SERVICES = [
     ("redis-2", "redis-broker"),
     ("worker-1", "celery-worker@fast-1"),
     ("worker-2", "celery-worker@slow-1"),
+    ("control-1", "sentinel"),
     ("control-1", "celery-beat"),
     ("control-1", "celery-flower"),
 ]

@@ -63,8 +63,13 @@ def test_git_then_wheel(second: Clone, tmp_path: Path) -> None:
 
 
 def test_git_that_is_not_there(second: Clone, tmp_path: Path) -> None:
-    """A repository that cannot be fetched: the deploy fails, and what runs goes on."""
+    """A repository that cannot be fetched: the deploy fails and names it, and the release that runs stays the one."""
+    current = second.root / "opt/celery/current"
+    before = current.resolve()
     second.override_file.write_text(
         f"celery_source_kind: git\ncelery_source: file://{tmp_path}/nothing\ncelery_source_version: v1\n"
     )
-    second.make("deploy", "ENV=local", expect=2)
+    run = second.make("deploy", "ENV=local", expect=2)
+    assert f"{tmp_path}/nothing" in "\n".join(run.said[-8:])
+    assert "Traceback" not in run.output
+    assert current.resolve() == before

@@ -15,7 +15,6 @@ options:
   user: {description: "User to log in as; empty where there is none.", type: str, default: ""}
   passwords: {description: Passwords to try in turn., type: list, elements: str, default: []}
   instances: {description: "The instances of this host, as redis_topology takes them.", type: list, elements: dict, required: true}
-  names: {description: Those that are about to be restarted; all where none is named., type: list, elements: str, default: []}
   act: {description: Whether to hand over., type: bool, default: true}
   settle: {description: "Whether to wait first until replicas follow, and masters are followed.", type: bool, default: false}
   timeout: {description: Longest wait for the promotion and for the first copy in seconds., type: int, default: 60}
@@ -138,7 +137,6 @@ def main() -> None:
             "user": {"type": "str", "default": ""},
             "passwords": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "instances": {"type": "list", "elements": "dict", "required": True},
-            "names": {"type": "list", "elements": "str", "default": []},
             "act": {"type": "bool", "default": True},
             "settle": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
@@ -151,11 +149,10 @@ def main() -> None:
     for instance in params["instances"]:
         info = replication(params, instance)
         roles[instance["name"]] = role(info)
-        named = not params["names"] or instance["name"] in params["names"]
         deadline = time.monotonic() + (0 if module.check_mode else params["timeout"])
         if params["settle"]:
             settle(module, instance, deadline)
-        due = params["act"] and named and instance.get("watched") and roles[instance["name"]] == MASTER
+        due = params["act"] and instance.get("watched") and roles[instance["name"]] == MASTER
         if due and has_successor(params, instance, deadline):
             promoted[instance["name"]] = "" if module.check_mode else hand_over(module, instance, deadline)
     module.exit_json(changed=bool(promoted), roles=roles, promoted=promoted)
