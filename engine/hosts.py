@@ -18,10 +18,10 @@ import yaml
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.models.networks import Network
-from docker.types import IPAMConfig, IPAMPool
 
 from engine.errors import NotPossible
 from engine.images import CHECKOUT, ensure
+from engine.networks import make_network, subnet
 from engine.waiting import await_truth
 from settings.localhost import MACHINE
 from settings.secrets import passwords_yaml, write_private
@@ -108,7 +108,7 @@ class Hosts:
         if set(there) - set(wanted):
             raise NotPossible(f"{', '.join(sorted(set(there) - set(wanted)))} run and are not in {self.inventory}.")
         network = self._network()
-        pool = ipaddress.ip_network(network.attrs["IPAM"]["Config"][0]["Subnet"])
+        pool = ipaddress.ip_network(subnet(network))
         addresses = {name: str(pool[10 + number]) for number, name in enumerate(sorted(wanted))}
         for name, image in wanted.items():
             if name not in there:
@@ -142,18 +142,11 @@ class Hosts:
         subprocess.run(words, check=True)
 
     def _network(self) -> Network:
-        """Return the network, with a subnet that Docker found free: only then may addresses be fixed."""
+        """Return the network, which is made where it is missing."""
         found = self.client.networks.list(filters={"label": f"{LABEL}={self.name}"})
         if found:
             return self.client.networks.get(str(found[0].id))
-        draft = self.client.networks.create(f"{self.name}-draft")
-        draft.reload()
-        subnet = draft.attrs["IPAM"]["Config"][0]["Subnet"]
-        draft.remove()
-        made = self.client.networks.create(
-            self.name, labels={LABEL: self.name}, ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
-        )
-        return self.client.networks.get(str(made.id))
+        return make_network(self.client, self.name, {LABEL: self.name})
 
     def _create(self, name: str, tag: str, network: Network, address: str) -> Container:
         volumes = {"/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"}}

@@ -1,0 +1,1 @@
+"""A staged inventory as containers: the files of `make stage`, run as its compose.yml says."""

@@ -1,0 +1,39 @@
+"""The application that sends tasks: configured by the very celeryconfig.py that the workers have."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from typing import Any
+from unittest.mock import patch
+
+from celery import Celery
+
+from bench.stage import Staged
+from settings.endpoints import broker_url, result_url
+from verify.keys import url_in_clear
+
+
+def producer(staged: Staged, user: str = "producer") -> Celery:
+    """Return an application that publishes and reads results as one of the users of Redis.
+
+    Args:
+        staged: rendered files.
+        user: built-in user of Redis.
+    """
+    host = staged.fleet.celery_hosts()[0]
+    broker = url_in_clear(broker_url(staged.fleet, host, user, operator=True))
+    results = url_in_clear(result_url(staged.fleet, host, user, operator=True))
+    app = Celery("bench", set_as_current=False)
+    app.conf.update(
+        {**_configuration(staged, host.name, broker, results), "broker_url": broker, "result_backend": results}
+    )
+    return app
+
+
+def _configuration(staged: Staged, host: str, broker: str, results: str) -> dict[str, Any]:
+    """Return the values of the rendered module; it finds its secrets in the environment, as it does on the host."""
+    file = staged.host(host) / "etc/celery/celeryconfig.py"
+    with patch.dict(os.environ, CELERY_BROKER_URL=broker, CELERY_RESULT_BACKEND=results):
+        module = runpy.run_path(str(file))
+    return {name: value for name, value in module.items() if name.islower() and not name.startswith("_")}

@@ -1,0 +1,196 @@
+"""A whole inventory in containers, and the ways to talk to it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from celery import Celery
+from redis import Redis, RedisError
+
+from bench.client import producer
+from bench.host import Host
+from bench.node import Node
+from bench.run import Run
+from bench.services import services
+from bench.stage import Staged
+from engine.waiting import await_truth
+from verify.clients import celery_client, instance_client, login
+
+START = 60.0  # seconds until Redis answers and every worker takes tasks
+WORKER_STATE = "/var/lib/celery"
+HISTORY = "history.jsonl"  # of probe.record, in WORKER_STATE
+T = TypeVar("T")
+
+
+class Stack:
+    """Redis, workers and what else an inventory describes."""
+
+    def __init__(
+        self, run: Run, staged: Staged, mounts: dict[str, tuple[tuple[Path, str, str], ...]] | None = None
+    ) -> None:
+        """Start everything and wait until it takes tasks.
+
+        Args:
+            run: owns the containers.
+            staged: rendered files.
+            mounts: service@host → further mounts, as (path here, path there, mode).
+
+        Raises:
+            NotPossible: if it does not come up in time.
+        """
+        self.run = run
+        self.staged = staged
+        self.fleet = staged.fleet
+        self._mounts = mounts or {}
+        self.nodes: dict[str, Node] = {}
+        described = [service for name in staged.addresses for service in services(name, staged.host(name))]
+        self.hosts = dict(_together(lambda item: (item[0], Host(run, *item)), staged.addresses.items()))
+        try:
+            self._start(service for service in described if not service.runs_celery)
+            for node in self.redises:
+                self.await_redis(node)
+            self._start(service for service in described if service.runs_celery)
+            self.await_workers()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, described: Iterable[Any]) -> None:
+        started = _together(
+            lambda service: Node(
+                self.run, self.hosts[service.host], service, self._mounts.get(f"{service.name}@{service.host}", ())
+            ),
+            described,
+        )
+        self.nodes.update({node.name: node for node in started})
+
+    # -- what there is
+
+    @property
+    def redises(self) -> list[Node]:
+        """The Redis servers."""
+        return [node for node in self.nodes.values() if node.service.name.startswith("redis-")]
+
+    @property
+    def redis(self) -> Node:
+        """The first of them; most stacks have one."""
+        return self.redises[0]
+
+    @property
+    def workers(self) -> list[Node]:
+        """The worker processes."""
+        return [node for node in self.nodes.values() if node.service.name.startswith("celery-worker-")]
+
+    @property
+    def worker(self) -> Node:
+        """The first of them."""
+        return self.workers[0]
+
+    # -- talking to it
+
+    @cached_property
+    def app(self) -> Celery:
+        """An application that sends tasks, as the user producer."""
+        return producer(self.staged)
+
+    @cached_property
+    def control(self) -> Celery:
+        """An application that inspects, and gives up soon."""
+        return celery_client(self.fleet, self.fleet.celery_hosts()[0])
+
+    def client(self, node: Node | None = None, user: str = "admin") -> Redis:
+        """Return a client of a Redis server, which gives up soon and tries nothing twice."""
+        node = node or self.redis
+        host = self.fleet.hosts[node.host.name]
+        instance = next(one for one in host.instances if f"redis-{one.name}" == node.service.name)
+        return instance_client(host, instance, login(host, user))
+
+    def info(self, section: str = "everything", node: Node | None = None) -> dict[str, Any]:
+        """Return INFO of a Redis server."""
+        with self.client(node) as client:
+            told: dict[str, Any] = client.info(section)
+        return told
+
+    def histories(self) -> list[Path]:
+        """Return the files that the workers' ledger is in."""
+        folders = {node.data[WORKER_STATE] for node in self.workers}
+        return [folder / HISTORY for folder in folders if (folder / HISTORY).exists()]
+
+    # -- waiting
+
+    def await_redis(self, node: Node | None = None, seconds: float = START) -> float:
+        """Wait until a Redis server answers with its data loaded; return how long that took, in seconds."""
+
+        def answers() -> bool:
+            with contextlib.suppress(RedisError, OSError), self.client(node) as client:
+                return bool(client.ping())
+            return False
+
+        return _timed(lambda: await_truth(f"an answer of {(node or self.redis).name}", answers, seconds))
+
+    def await_workers(self, seconds: float = START) -> float:
+        """Wait until every worker that runs answers and every queue is consumed; return how long that took, in s."""
+        began = time.monotonic()
+        names = {self._celery_name(node) for node in self.workers if node.running}
+
+        def answered() -> bool:
+            with contextlib.suppress(Exception):
+                told = self.control.control.inspect(timeout=1.0, limit=len(names), destination=list(names)).ping()
+                return set(told or ()) == names
+            return False
+
+        await_truth(f"an answer of {', '.join(sorted(names))}", answered, seconds)
+        return time.monotonic() - began
+
+    def _celery_name(self, node: Node) -> str:
+        words = node.service.command
+        return words[words.index("--hostname") + 1]
+
+    # -- the end
+
+    def evidence(self, folder: Path) -> None:
+        """Write what a failing test shall leave behind: logs, and what Redis says of itself."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for node in self.nodes.values():
+            with contextlib.suppress(Exception):
+                (folder / f"{node.name}.log").write_text(node.logs())
+        for node in self.redises:
+            with contextlib.suppress(Exception), self.client(node) as client:
+                told = {
+                    "info": client.info("everything"),
+                    "config": client.config_get("*"),
+                    "acl log": client.acl_log(),
+                }
+                told["keys"] = {key: client.type(key) for key in client.scan_iter(count=1000)}
+                (folder / f"{node.name}.txt").write_text(
+                    "\n\n".join(f"{name}: {value}" for name, value in told.items())
+                )
+
+    def close(self) -> None:
+        """Remove the containers and give the addresses back."""
+        for made in ("app", "control"):
+            if made in self.__dict__:
+                with contextlib.suppress(Exception):
+                    self.__dict__[made].close()
+        _together(lambda node: node.remove(), self.nodes.values())
+        _together(lambda host: host.remove(), self.hosts.values())
+        self.run.release(self.staged.addresses.values())
+
+
+def _together(do: Callable[[Any], T], things: Iterable[Any]) -> list[T]:
+    """Do the same to all things at once: most of it is waiting for Docker."""
+    listed = list(things)
+    with ThreadPoolExecutor(max(1, len(listed))) as pool:
+        return list(pool.map(do, listed))
+
+
+def _timed(do: Callable[[], object]) -> float:
+    began = time.monotonic()
+    do()
+    return time.monotonic() - began
