@@ -12,12 +12,12 @@ REFUSED = 2  # exit code where this machine lacks something
 
 
 def up(args: argparse.Namespace) -> None:
-    """Make Docker answer, and every image be there."""
+    """Make Docker answer, and the images be there: those that are named, or all."""
     from engine.daemon import engine
     from engine.images import described, ensure
 
     client = engine()
-    for name in described():
+    for name in args.images or described():
         print(f"{name}: {ensure(client, name)}")
 
 
@@ -51,7 +51,9 @@ def main() -> int:
     for function in (up, hosts, remove):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
-        if function is not up:
+        if function is up:
+            command.add_argument("images", nargs="*")
+        else:
             command.add_argument("inventory", type=Path)
     args = parser.parse_args()
     try:

@@ -6,10 +6,13 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import docker
 import yaml
@@ -17,9 +20,11 @@ from docker.errors import APIError, BuildError, ImageNotFound
 
 from engine.daemon import install
 from engine.errors import NotPossible
+from engine.wheelhouse import fill
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DESCRIPTION = CHECKOUT / "images" / "images.yml"
+WHEELHOUSE = CHECKOUT / "build" / "wheelhouse"
 REPOSITORY = "redis-celery-stack"
 BOOTSTRAP = 600  # seconds that a base may take
 
@@ -33,12 +38,24 @@ class Image:
     suite: str = ""  # of Debian, from whose packages it can be built
     build: str = ""  # folder with a Dockerfile
     base: str = ""
+    context: tuple[str, ...] = ()  # what of the checkout goes into it, besides that folder
+    wheels: bool = False  # it installs packages of Python: from wheels that were downloaded here
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[Path]:
+        """What it is made of, bytecode left out."""
+        named = [CHECKOUT / entry for entry in (self.build, *self.context)]
+        found = [path for entry in named for path in (entry.rglob("*") if entry.is_dir() else [entry])]
+        return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
 def described() -> dict[str, Image]:
     """Return name → image."""
     entries = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))
-    return {name: Image(name, **entry) for name, entry in entries.items()}
+    return {
+        name: Image(name, **{**entry, "context": tuple(entry.get("context", ()))}) for name, entry in entries.items()
+    }
 
 
 def ensure(client: docker.DockerClient, name: str) -> str:
@@ -51,7 +68,9 @@ def ensure(client: docker.DockerClient, name: str) -> str:
     if name not in known:
         raise NotPossible(f"images/images.yml has no image {name}: use one of {', '.join(sorted(known))}.")
     image = known[name]
-    return _built(client, image) if image.build else _base(client, image)
+    if image.pull and (found := _pulled(client, image)):
+        return found
+    return _built(client, image) if image.build else _from_packages(client, image)
 
 
 def _there(client: docker.DockerClient, tag: str) -> bool:
@@ -62,29 +81,37 @@ def _there(client: docker.DockerClient, tag: str) -> bool:
     return True
 
 
-def _base(client: docker.DockerClient, image: Image) -> str:
-    ours = f"{REPOSITORY}/{image.name}:packages"
-    for tag in (image.pull, ours):
-        if _there(client, tag):
-            return tag
+def _pulled(client: docker.DockerClient, image: Image) -> str | None:
+    """Return the tag of the official image; none where no registry answers."""
+    if _there(client, image.pull):
+        return image.pull
+    if any(tag.startswith(f"{REPOSITORY}/{image.name}:") for had in client.images.list() for tag in had.tags):
+        return None  # it was built here, as the registry did not answer then
     print(f"pulling {image.pull}")
     try:
         client.images.pull(image.pull)
     except (APIError, ImageNotFound) as error:
-        _bootstrap(client, image, ours, str(error.explanation or error))
-        return ours
+        print(f"{image.pull} cannot be pulled: {error.explanation or error}")
+        return None
     return image.pull
 
 
-def _bootstrap(client: docker.DockerClient, image: Image, tag: str, refused: str) -> None:
-    """Build a base from Debian's packages."""
+def _from_packages(client: docker.DockerClient, image: Image) -> str:
+    """Return a base that is built from Debian's packages."""
+    tag = f"{REPOSITORY}/{image.name}:packages"
+    if not _there(client, tag):
+        _bootstrap(client, image, tag)
+    return tag
+
+
+def _bootstrap(client: docker.DockerClient, image: Image, tag: str) -> None:
     if os.geteuid() or not shutil.which("apt-get"):
         raise NotPossible(
-            f"{image.pull} cannot be pulled ({refused}), and building it takes root on Debian: check the registry."
+            f"{image.pull} cannot be pulled, and building {image.name} takes root on Debian: check the registry."
         )
     if not shutil.which("mmdebstrap"):
         install("mmdebstrap")
-    print(f"no registry answers: building {tag} from Debian's packages")
+    print(f"building {tag} from Debian's packages")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "root.tar"
         done = subprocess.run(
@@ -101,27 +128,46 @@ def _bootstrap(client: docker.DockerClient, image: Image, tag: str, refused: str
 
 
 def _built(client: docker.DockerClient, image: Image) -> str:
+    """Return an image that Docker builds."""
     base = ensure(client, image.base)
-    folder = CHECKOUT / image.build
-    tag = f"{REPOSITORY}/{image.name}:{_digest(folder, base)}"
+    tag = f"{REPOSITORY}/{image.name}:{_digest(image, base)}"
     if _there(client, tag):
         return tag
     print(f"building {tag}")
-    try:
-        client.images.build(path=str(folder), tag=tag, buildargs={"BASE": base}, rm=True, forcerm=True)
-    except BuildError as error:
-        log = "".join(str(line.get("stream", "")) for line in error.build_log)
-        raise NotPossible(f"{image.build} cannot be built: {error.msg}\n{log[-2000:]}") from None
+    arguments = {"BASE": base, **image.arguments, **({"PIP_OPTIONS": "--no-index"} if image.wheels else {})}
+    with _context(image) as context:
+        try:
+            client.images.build(
+                fileobj=context,
+                custom_context=True,
+                dockerfile=f"{image.build}/Dockerfile" if image.context else "Dockerfile",
+                tag=tag,
+                buildargs=arguments,
+                rm=True,
+                forcerm=True,
+            )
+        except BuildError as error:
+            log = "".join(str(line.get("stream", "")) for line in error.build_log)
+            raise NotPossible(f"{image.build} cannot be built: {error.msg}\n{log[-2000:]}") from None
     return tag
 
 
-def _digest(folder: Path, base: str) -> str:
+def _digest(image: Image, base: str) -> str:
     """Return 12 digits that change with anything that goes into the image."""
     digest = hashlib.sha256(base.encode())
-    for path in _files(folder):
-        digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    for path in image.files:
+        digest.update(f"{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+@contextmanager
+def _context(image: Image) -> Iterator[IO[bytes]]:
+    """Yield what Docker builds from: the folder of the Dockerfile, or this checkout as far as the image names it."""
+    root = CHECKOUT if image.context else CHECKOUT / image.build
+    files = [*image.files, *(fill(WHEELHOUSE).glob("*.whl") if image.wheels else ())]
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for path in files:
+                archive.add(path, str(path.relative_to(root)))
+        file.seek(0)
+        yield file

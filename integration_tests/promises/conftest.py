@@ -8,13 +8,14 @@ from pathlib import Path
 
 import docker
 import pytest
-from engine.matrix import combination
 
+from bench.ledger import Ledger
 from bench.run import Run
 from bench.stack import Stack
 from bench.stage import Mutation
 from engine.daemon import engine as docker_engine
 from engine.errors import NotPossible
+from engine.matrix import Combination, combinations
 from integration_tests.checkout import CHECKOUT
 from integration_tests.evidence import ARTIFACTS, FAILED
 from integration_tests.promise import BrokenPromise, Proof, promise_of, variant_of
@@ -59,7 +60,7 @@ def _mutation(item: pytest.Item) -> Mutation | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Turn the verdict on a mutation round: where the promise is broken, its test has to fail."""
-    mutation = pyfuncitem.funcargs.get("mutation")
+    mutation = _mutation(pyfuncitem)
     if mutation is None:
         return (yield)
     try:
@@ -67,7 +68,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     except BrokenPromise as error:
         pyfuncitem.user_properties.append(("broken", str(error)))
         return True
-    pytest.fail(f"{pyfuncitem.originalname} passes with {mutation.name}: it proves nothing")
+    pytest.fail(f"{pyfuncitem.originalname} passes with this broken: {mutation}. It proves nothing")
 
 
 # -- the layers
@@ -91,9 +92,17 @@ def run(engine: docker.DockerClient) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="session")
-def images(engine: docker.DockerClient) -> dict[str, str]:
-    """The settings that name images, and what is in them: MATRIX, or one sensible pair."""
-    return combination(engine, os.environ.get("MATRIX", ""))
+def combination() -> Combination:
+    """What the suites run on: $MATRIX, which names one combination; `make integration` goes through several."""
+    first, *others = combinations(os.environ.get("MATRIX", ""))
+    assert not others, "one run of pytest is one combination: `make integration MATRIX=…` goes through all"
+    return first
+
+
+@pytest.fixture(scope="session")
+def images(engine: docker.DockerClient, combination: Combination) -> dict[str, str]:
+    """The settings that name images, and what is in them."""
+    return combination.settings(engine)
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +128,15 @@ def stack(stacks: Stacks, mutation: Mutation | None, request: pytest.FixtureRequ
     if failed:
         stack.evidence(ARTIFACTS / request.node.name.replace("/", "_"))
     stacks.give_back(stack, reuse=not failed and mutation is None)
+
+
+@pytest.fixture
+def ledger(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """What the test sends, and what became of it."""
+    ledger = Ledger(stack)
+    yield ledger
+    if request.node.stash.get(FAILED, False):
+        ledger.keep(ARTIFACTS / request.node.name.replace("/", "_"))
 
 
 @pytest.fixture
