@@ -5,7 +5,7 @@ are seconds since the epoch (comparable between hosts as far as their clocks are
 of the monotonic clock of one host.
 """
 
-from tasks.probe import basic, beat, broker, delivery, destructive, ledger, limits, progress, retry, workflow
+from tasks.probe import basic, beat, broker, delivery, destructive, history, ledger, limits, progress, retry, workflow
 
 __all__ = [
     "basic",
@@ -13,6 +13,7 @@ __all__ = [
     "broker",
     "delivery",
     "destructive",
+    "history",
     "ledger",
     "limits",
     "progress",

@@ -25,7 +25,7 @@ class BoundTask(Protocol):
     app: Any
     backend: Any
 
-    def retry(self, *, exc: Exception, countdown: float, headers: dict[str, Any]) -> Exception:
+    def retry(self, *, exc: Exception, countdown: float, headers: dict[str, Any] | None = None) -> Exception:
         """Send the message again and raise Retry."""
 
     def update_state(self, *, state: str, meta: dict[str, Any]) -> None:
