@@ -7,6 +7,7 @@ The workers write the same (tasks/probe/history.py), so their files are read as 
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,16 +48,53 @@ class Event:
 
     def line(self) -> str:
         """Return the event as a line of JSON, without its end; equal events have equal lines."""
-        raise NotImplementedError
+        told = {**self.detail, "at": float(self.at), "event": self.kind.value, "entry": self.entry}
+        return json.dumps(told, sort_keys=True)
 
     @classmethod
-    def parse(cls, line: str) -> Event:
+    def parse(cls, line: str | bytes) -> Event:
         """Return the event of a line.
 
         Raises:
             ValueError: if it is no JSON object with `at`, `event` and `entry`, or its kind is unknown.
         """
-        raise NotImplementedError
+        told = json.loads(line)
+        if not isinstance(told, dict):
+            raise ValueError(f"{told!r} is no JSON object")
+        try:
+            at, kind, entry = float(told.pop("at")), Kind(told.pop("event")), told.pop("entry")
+        except KeyError as missing:
+            raise ValueError(f"{missing} is missing") from None
+        except TypeError as error:
+            raise ValueError(f"`at` is no number: {error}") from None
+        if not math.isfinite(at) or not isinstance(entry, str):
+            raise ValueError(f"at={at!r} must be finite and entry={entry!r} a string")
+        return cls(at, kind, entry, told)
+
+
+def events(content: bytes, source: str) -> list[Event]:
+    """Return the events of a file's content; a torn last line, of a writer that was stopped in it, is passed over.
+
+    Args:
+        content: lines of JSON, wherever they were read: on this machine or another.
+        source: the file's name, for the message.
+
+    Raises:
+        ValueError: if another line is no event; the message names source and line.
+    """
+    *lines, rest = content.split(b"\n")
+    found = []
+    for number, line in enumerate([*lines, rest], start=1):
+        try:
+            if line:
+                found.append(Event.parse(line))
+        except ValueError as error:
+            if number <= len(lines):
+                raise ValueError(
+                    f"{source}:{number}: {error}: a line of a history has at, event and entry; "
+                    "move the file away, and give each run a new one."
+                ) from error
+    return found
 
 
 class History:
@@ -77,20 +115,25 @@ class History:
             at: seconds since the epoch; now by default.
             detail: whatever else is known, JSON values.
         """
-        raise NotImplementedError
+        event = Event(time.time() if at is None else at, kind, entry, detail)
+        self.merge([event])
+        return event
 
-    def merge(self, events: Iterable[Event]) -> None:
+    def merge(self, others: Iterable[Event]) -> None:
         """Add events of others. One that is there already is not added: a file may be read twice."""
-        raise NotImplementedError
+        new = {event.line(): event for event in others}
+        with self._lock:
+            self._events.update(new)
 
     def read(self, *paths: Path) -> None:
-        """Add the events of files; a torn last line, of a writer that was stopped in it, is passed over.
+        """Add the events of files.
 
         Raises:
             OSError: if a file cannot be read.
-            ValueError: if another line is no event; the message names file and line.
+            ValueError: if a line is no event; the message names file and line.
         """
-        raise NotImplementedError
+        for path in paths:
+            self.merge(events(path.read_bytes(), str(path)))
 
     def write(self, path: Path) -> None:
         """Write all events to a file, as lines of JSON in the order of their time.
@@ -98,12 +141,15 @@ class History:
         Raises:
             OSError: if it cannot be written.
         """
-        raise NotImplementedError
+        path.write_text("".join(event.line() + "\n" for event in self), encoding="utf-8")
 
     def __iter__(self) -> Iterator[Event]:
         """Go through the events of this moment, in the order of their time."""
-        raise NotImplementedError
+        with self._lock:
+            found = list(self._events.items())
+        return iter([event for _, event in sorted(found, key=lambda item: (item[1].at, item[0]))])
 
     def __len__(self) -> int:
         """Return how many there are."""
-        raise NotImplementedError
+        with self._lock:
+            return len(self._events)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+TAIL = 0.025  # on each side of the interval
 
 
 @dataclass(frozen=True)
@@ -28,4 +31,23 @@ def rate(losses: int, faults: int) -> Rate:
     Raises:
         ValueError: if there was no fault, or a number is negative.
     """
-    raise NotImplementedError
+    if losses < 0 or faults < 1:
+        raise ValueError(
+            f"{losses} losses in {faults} faults: a rate needs one fault at least, and no negative number."
+        )
+    # F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936): the expectations under which
+    # so many or more, and so many or fewer, are as rare as the tail.
+    low = _expectation(losses - 1, 1 - TAIL) if losses else 0.0
+    high = _expectation(losses, TAIL)
+    return Rate(losses, faults, losses / faults, low / faults, high / faults)
+
+
+def _expectation(count: int, probability: float) -> float:
+    """Return the Poisson expectation under which `count` or fewer have a probability: halved down to it."""
+    low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        # By logarithms: the terms of many losses are too small for a float.
+        terms = (math.exp(number * math.log(middle) - middle - math.lgamma(number + 1)) for number in range(count + 1))
+        low, high = (middle, high) if math.fsum(terms) > probability else (low, middle)
+    return high

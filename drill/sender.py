@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from drill.history import History
+from drill.history import History, Kind
 
 
 class Sender:
@@ -41,11 +41,21 @@ class Sender:
         Raises:
             ValueError: if rate or threads is not above 0.
         """
-        raise NotImplementedError
+        if not rate > 0 or threads < 1:
+            raise ValueError(f"rate={rate!r} a second from threads={threads!r}: both must be above 0.")
+        self.prefix = uuid4().hex[:8] if prefix is None else prefix
+        self._publish, self._rate, self._history, self._detail = publish, rate, history, detail
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(first, threads), name=f"sender-{self.prefix}-{first}", daemon=True)
+            for first in range(threads)
+        ]
 
     def start(self) -> None:
-        """Begin."""
-        raise NotImplementedError
+        """Begin; a sender is started once."""
+        self._began, self._epoch = time.monotonic(), time.time()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, timeout: float = 60.0) -> None:
         """End after the entries that are being sent.
@@ -56,4 +66,26 @@ class Sender:
         Raises:
             TimeoutError: if one hangs for longer; its entry has no acknowledgement, and so is in doubt.
         """
-        raise NotImplementedError
+        self._stop.set()
+        end = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        hanging = sum(thread.is_alive() for thread in self._threads)
+        if hanging:
+            raise TimeoutError(
+                f"{hanging} of {len(self._threads)} publishes have not returned within {timeout:g} s: "
+                "give the client timeouts (socket_timeout, retry policy), or wait longer."
+            )
+
+    def _run(self, number: int, step: int) -> None:
+        """Send every `step`th entry from `number` on, each at its time or, held up, at once."""
+        while not self._stop.wait(max(0.0, self._began + number / self._rate - time.monotonic())):
+            entry = f"{self.prefix}-{number:06d}"
+            self._history.append(Kind.SUBMITTED, entry, intended=self._epoch + number / self._rate, **self._detail)
+            try:
+                self._publish(entry)
+            except Exception as error:  # whatever class: the checker only wants to know that it is in doubt
+                self._history.append(Kind.DOUBTFUL, entry, error=type(error).__name__)
+            else:
+                self._history.append(Kind.ACKNOWLEDGED, entry)
+            number += step
