@@ -35,16 +35,23 @@ def test_a_run_that_failed_for_good_is_no_finish() -> None:
     assert (verdict.lost, verdict.failures) == ((Lost("a", True, None),), 1)
 
 
-def test_a_loss_is_laid_to_the_first_fault_whose_harm_was_not_over_at_the_last_sign_of_life() -> None:
+def test_a_loss_is_laid_to_the_fault_nearest_to_the_last_sign_of_life() -> None:
     faults = [*fault("kill-1", 0, 1), *fault("kill-2", 3, 4), *fault("kill-3", 6, 7)]
     history = [*faults, *sent("a", 2), *sent("b", 2), *ran("b", 5), *sent("c", 3.5), *sent("d", 8)]
-    assert {loss.entry: loss.fault for loss in judge(history).lost} == {
-        "a": "kill-2",
-        "b": "kill-3",
-        "c": "kill-2",
-        "d": None,
-    }
-    assert [fault.lost for fault in judge(history).faults] == [0, 2, 1]
+    verdict = judge(history)
+    assert {loss.entry: loss.fault for loss in verdict.lost} == {"a": "kill-2", "b": "kill-3", "c": "kill-2", "d": None}
+    assert [fault.lost for fault in verdict.faults] == [0, 2, 1]
+
+
+def test_a_loss_after_the_heal_is_laid_to_the_aftermath_unless_the_next_fault_is_nearer() -> None:
+    history = [*fault("kill-1", 0, 1), *fault("kill-2", 10, 11), *sent("a", 2), *sent("b", 9), *sent("c", 10.5)]
+    laid = {loss.entry: loss.fault for loss in judge(history, aftermath=20).lost}
+    assert laid == {"a": "kill-1", "b": "kill-2", "c": "kill-2"}
+
+
+def test_of_faults_that_were_in_force_together_the_last_that_began_is_blamed_for_a_loss() -> None:
+    history = [*fault("slow", 0, 20), *fault("kill", 5, 6), *fault("cut", 9), *sent("a", 5.5), *sent("b", 8)]
+    assert {loss.entry: loss.fault for loss in judge(history).lost} == {"a": "kill", "b": "slow"}
 
 
 def test_a_second_start_is_laid_to_the_last_fault_that_lay_between_the_two() -> None:
