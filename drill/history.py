@@ -48,7 +48,7 @@ class Event:
 
     def line(self) -> str:
         """Return the event as a line of JSON, without its end; equal events have equal lines."""
-        told = {**self.detail, "at": self.at, "event": self.kind.value, "entry": self.entry}
+        told = {**self.detail, "at": float(self.at), "event": self.kind.value, "entry": self.entry}
         return json.dumps(told, sort_keys=True)
 
     @classmethod

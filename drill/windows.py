@@ -67,11 +67,19 @@ def behind_duplicate(faults: Sequence[Window], before: float, start: float, afte
 
 
 def behind_loss(faults: Sequence[Window], last_seen: float, aftermath: float) -> str | None:
-    """Return the id of the fault that a loss is laid to: the first whose harm was not over at the last sign of life.
+    """Return the id of the fault that a loss is laid to: the nearest to the last sign of life.
+
+    A fault that was in force then is nearest of all, of several the last that began. One that was healed before is
+    looked at for its aftermath only.
 
     Args:
         faults: in the order of their begin.
         last_seen: the last start, or else the acknowledgement, seconds since the epoch.
         aftermath: seconds for which a fault may do harm after it was healed.
     """
-    return next((fault.id for fault in faults if fault.end(aftermath) >= last_seen), None)
+    near = [
+        (max(fault.began - last_seen, last_seen - fault.end(), 0.0), -fault.began, fault.id)
+        for fault in faults
+        if fault.end(aftermath) >= last_seen
+    ]
+    return min(near)[2] if near else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -89,6 +90,14 @@ def table(rows: Sequence[Row], *, width: int = 0) -> Table:
     return shape
 
 
+def unbroken(shape: Table) -> str:
+    """Return a table as lines for a pipe: none is broken, none ends in blanks."""
+    wide = Console(file=io.StringIO(), width=WIDE)
+    with wide.capture() as captured:
+        wide.print(shape)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
 def hints(rows: Sequence[Row]) -> list[str]:
     """Return what helps with each failed row."""
     lines = []
@@ -116,10 +125,7 @@ def tell(rows: Sequence[Row], duration: float, stream: TextIO | None = None) -> 
     if console.is_terminal:
         console.print(table(rows, width=console.width))
     else:
-        wide = Console(file=console.file, width=WIDE)
-        with wide.capture() as captured:
-            wide.print(table(rows))
-        print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+        print(unbroken(table(rows)), file=console.file)
     lines = hints(rows)
     for line in ["", *lines, *([""] if lines else []), f"{summary(rows)} in {duration:.1f} s"]:
         console.print(Text(line), soft_wrap=True)

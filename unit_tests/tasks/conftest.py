@@ -23,6 +23,7 @@ def _no_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
         "CELERY_BROKER_WRITE_URL",
         "CELERY_RESULT_BACKEND",
         "CELERY_RELEASE",
+        "PROBE_HISTORY",
         "PROBE_LEDGER",
     ):
         monkeypatch.delenv(variable, raising=False)

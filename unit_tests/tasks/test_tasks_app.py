@@ -28,6 +28,7 @@ PROBES = {
     "probe.noop",
     "probe.priority",
     "probe.rate_limited",
+    "probe.record",
     "probe.redis_ping",
     "probe.retry",
     "probe.sleep",
