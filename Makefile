@@ -111,6 +111,17 @@ hosts-gone: STARTS = yes
 hosts-gone: _env $(VENV)/.dev ## remove the containers of ENV
 	@python -m engine remove $(INVENTORY)
 
+##@ Proof: does it keep its promises while things break?
+
+integration: $(VENV)/.dev ## prove every promise on the staged files, in containers (MATRIX="redis=7,8 python=3.13 transport=redis")
+	@python -m engine matrix "$(MATRIX)" | while read -r pair; do \
+	  MATRIX="$$pair" pytest integration_tests/promises -v $(PYTEST) </dev/null || exit 1; done
+
+drill: ENV := $(or $(ENV),integration)
+drill: _env $(VENV)/.dev ## let faults loose for MINUTES=5 by a SEED, on containers or ENV=staging; then judge (FAULT=… COUNT=…)
+	@python -m drill $(INVENTORY) --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --rate $(or $(RATE),30) \
+	  $(foreach fault,$(FAULT),--fault $(fault)) $(if $(COUNT),--count $(COUNT)) --matrix "$(MATRIX)"
+
 _env: $(VENV)/.stack
 	@test -n "$(ENV)" || { echo "Which inventory? Say ENV=…, one of: $$(ls inventories | tr '\n' ' ')" >&2; exit 2; }
 	@test -d "$(INVENTORY)" || { python -m settings validate $(INVENTORY); exit 2; }
@@ -157,4 +168,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
-  engine hosts hosts-gone _env _renew
+  engine hosts hosts-gone integration drill _env _renew

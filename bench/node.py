@@ -13,6 +13,7 @@ from testcontainers.core.container import DockerContainer
 from bench.host import Failed, Host, Said, execute
 from bench.run import Run
 from bench.services import Service
+from engine.waiting import await_truth
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,21 @@ class Node:
     def kill(self, signal: str = "KILL") -> None:
         """Send a signal to the service; KILL ends all its processes, and nobody starts it again."""
         self.container.kill(signal=f"SIG{signal}")
+
+    def end_by(self, signal: str, seconds: float) -> None:
+        """Send a signal and wait until the service has ended by it; the restart policy may have started it anew by then.
+
+        Raises:
+            NotPossible: if it still runs after so many seconds.
+        """
+        self.container.reload()
+        began = self.container.attrs["State"]["StartedAt"]
+        self.kill(signal)
+
+        def ended() -> bool:
+            return not self.running or self.container.attrs["State"]["StartedAt"] != began
+
+        await_truth(f"the end of {self.name} by SIG{signal}", ended, seconds)
 
     def pause(self) -> None:
         """Freeze all its processes."""

@@ -25,18 +25,23 @@ def queued(stack: Stack) -> dict[str, int]:
     return found
 
 
-def at_rest(stack: Stack, seconds: float = REST) -> None:
-    """Heal what is still broken, and wait until nothing is queued and every worker answers.
-
-    Raises:
-        NotPossible: if that does not come about.
-    """
+def heal(stack: Stack) -> None:
+    """Mend networks, let what is frozen go on, and start what does not run."""
     for host in stack.hosts.values():
         host.heal()
     for node in stack.nodes.values():
         node.resume()
         if not node.running:
             node.start()
+
+
+def at_rest(stack: Stack, seconds: float = REST) -> None:
+    """Heal what is still broken, and wait until nothing is queued and every worker answers.
+
+    Raises:
+        NotPossible: if that does not come about.
+    """
+    heal(stack)
 
     def empty() -> bool:
         with contextlib.suppress(redis.RedisError, OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +32,7 @@ class Stack:
     """Redis, workers and what else an inventory describes."""
 
     def __init__(
-        self, run: Run, staged: Staged, mounts: dict[str, tuple[tuple[Path, str, str], ...]] | None = None
+        self, run: Run, staged: Staged, mounts: Mapping[str, tuple[tuple[Path, str, str], ...]] | None = None
     ) -> None:
         """Start everything and wait until it takes tasks.
 

@@ -1,4 +1,4 @@
-"""Command line: `python -m engine up|hosts|remove`."""
+"""Command line: `python -m engine up|matrix|hosts|remove`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def up(args: argparse.Namespace) -> None:
     client = engine()
     for name in args.images or described():
         print(f"{name}: {ensure(client, name)}")
+
+
+def matrix(args: argparse.Namespace) -> None:
+    """Print the combinations that a MATRIX asks for, a line each."""
+    from engine.matrix import combinations
+
+    for combination in combinations(args.text):
+        print(combination)
 
 
 def hosts(args: argparse.Namespace) -> None:
@@ -48,11 +56,13 @@ def main() -> int:
     """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="engine", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for function in (up, hosts, remove):
+    for function in (up, matrix, hosts, remove):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         if function is up:
             command.add_argument("images", nargs="*")
+        elif function is matrix:
+            command.add_argument("text")
         else:
             command.add_argument("inventory", type=Path)
     args = parser.parse_args()

@@ -72,18 +72,29 @@ def connections(inventory: Path) -> dict[str, dict[str, Any]]:
     return {name: of for name, of in values.items() if str(of.get("ansible_connection", "ssh")) in ("ssh", "smart")}
 
 
-def command(host: str, variables: Mapping[str, Any], forwards: Mapping[int, Address]) -> list[str]:
-    """Return the ssh command that forwards local ports to addresses, with the options that Ansible would use."""
-    words = ["ssh", "-N", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
-    words += ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", f"ConnectTimeout={PATIENCE:g}"]
+def ssh(host: str, variables: Mapping[str, Any], *options: str) -> list[str]:
+    """Return the words that log in to a host as Ansible does; a command may follow.
+
+    Args:
+        host: its name.
+        variables: Ansible's connection variables.
+        options: further options of ssh.
+    """
+    words = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={PATIENCE:g}", *options]
     for option, name in (("-i", "ansible_ssh_private_key_file"), ("-p", "ansible_port"), ("-l", "ansible_user")):
         if variables.get(name):
             words += [option, str(variables[name])]
     for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
         words += shlex.split(str(variables.get(name) or ""))
-    for local, (address, port) in forwards.items():
-        words += ["-L", f"{LOOPBACK}:{local}:{f'[{address}]' if ':' in address else address}:{port}"]
     return [*words, str(variables.get("ansible_host") or host)]
+
+
+def command(host: str, variables: Mapping[str, Any], forwards: Mapping[int, Address]) -> list[str]:
+    """Return the ssh command that forwards local ports to addresses, with the options that Ansible would use."""
+    options = ["-N", "-T", "-o", "ExitOnForwardFailure=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none"]
+    for local, (address, port) in forwards.items():
+        options += ["-L", f"{LOOPBACK}:{local}:{f'[{address}]' if ':' in address else address}:{port}"]
+    return ssh(host, variables, *options)
 
 
 def _await(process: subprocess.Popen[str], port: int, host: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from settings.describe import Apply, Item, Section, setting
-from settings.types import Command, Day, PathOrEmpty, Text, Word
+from settings.types import Command, Day, Flag, PathOrEmpty, Text, Word
 
 
 class AcceptedRisk(Item):
@@ -52,6 +52,9 @@ class Stack(Section):
         "journal",
         "Where services log under systemd: the journal, or rotated files below /var/log. Supervisor always "
         "writes files.",
+    )
+    stack_drill: Flag = setting(
+        False, "Whether `make drill` may let faults loose on these hosts: staging, never production.", apply=Apply.LIVE
     )
     accepted_risks: list[AcceptedRisk] = setting(
         list, "Findings of rules that this deployment lives with, by id and reason.", apply=Apply.LIVE

@@ -19,7 +19,8 @@ MAX_FAILURES = 10
 RETRY_AFTER = 0.1  # seconds
 
 
-@probe("record", bind=True, max_retries=MAX_FAILURES)
+# `task_retry_on_worker_lost` waits for the task's own delay, three minutes if it says none (celery 5.7, worker/request.py).
+@probe("record", bind=True, max_retries=MAX_FAILURES, default_retry_delay=1)
 def record(self: BoundTask, entry: str, seconds: float = 0.0, spin: float = 0.0, failures: int = 0) -> dict[str, Any]:
     """Write `started`, work, write `finished`: one line each to $PROBE_HISTORY, for every run there is.
 

@@ -1,0 +1,1 @@
+"""What faults happen to: containers of staged files, or the hosts of an inventory."""
