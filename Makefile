@@ -120,7 +120,10 @@ integration: $(VENV)/.dev ## prove every promise on the staged files, in contain
 drill: ENV := $(or $(ENV),integration)
 drill: _env $(VENV)/.dev ## let faults loose for MINUTES=5 by a SEED, on containers or ENV=staging; then judge (FAULT=… COUNT=…)
 	@python -m drill $(INVENTORY) --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --rate $(or $(RATE),30) \
-	  $(foreach fault,$(FAULT),--fault $(fault)) $(if $(COUNT),--count $(COUNT)) --matrix "$(MATRIX)"
+	  $(foreach fault,$(FAULT),--fault $(fault)) $(if $(COUNT),--count $(COUNT)) --matrix "$(MATRIX)" $(foreach setting,$(SET),--set $(setting))
+
+promises: $(VENV)/.dev ## take the figures of the last `make integration` and drills over into docs/promises.md
+	@python -m integration_tests.promises_doc --take
 
 _env: $(VENV)/.stack
 	@test -n "$(ENV)" || { echo "Which inventory? Say ENV=…, one of: $$(ls inventories | tr '\n' ' ')" >&2; exit 2; }
@@ -143,9 +146,11 @@ lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of genera
 	@yamllint --strict .
 	@ANSIBLE_INVENTORY=inventories/production ansible-lint --offline --strict
 	@python -m settings generate --check
+	@python -m integration_tests.promises_doc --check
 
 generate: $(VENV)/.dev ## write docs/settings.md, docs/rules.md and the roles' defaults from settings/
 	@python -m settings generate
+	@python -m integration_tests.promises_doc
 
 benchmark: $(VENV)/.dev ## measure staging, and a re-converge of everything against Redis alone
 	@python -m benchmarks
@@ -168,4 +173,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
-  engine hosts hosts-gone integration drill _env _renew
+  engine hosts hosts-gone integration drill promises _env _renew

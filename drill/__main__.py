@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from drill.targets.target import Target
 
 REFUSED, BROKEN, INTERRUPTED = 2, 1, 130
+MANY = 10  # faults of a kind whose cost is a figure for docs/promises.md
 LEAST = 24  # faults of a drill that is not about one kind
 
 
@@ -67,6 +69,7 @@ def _drill(args: argparse.Namespace) -> int:
     count = args.count or max(LEAST, round(args.minutes * 6))
     folder = args.folder or Path("build") / args.inventory.name
     history = History()
+    print(_command(args))
     with _target(args) as target:
         chosen = [FAULTS[name] for name in args.fault or FAULTS if FAULTS[name].needs <= target.abilities]
         left_out = sorted(name for name in args.fault or FAULTS if not FAULTS[name].needs <= target.abilities)
@@ -78,7 +81,7 @@ def _drill(args: argparse.Namespace) -> int:
         print(
             f"{count} faults in {args.minutes:g} minutes, seed {args.seed}, {args.rate:g} tasks/s, {target.transport}"
         )
-        began = time.monotonic()
+        began, transport = time.monotonic(), target.transport
         try:
             result = drill(target, plan, history, rate=args.rate, patience=target.patience)
         finally:
@@ -86,9 +89,24 @@ def _drill(args: argparse.Namespace) -> int:
             history.write(folder / "history.jsonl")
     told = {"seed": args.seed, "minutes": args.minutes, "rate": args.rate, **table.as_dict(result)}
     (folder / "drill.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    for cost in table.costs(result):
+        if cost.times >= MANY:
+            file = folder / "drills" / f"{cost.fault}-{transport}.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            row = {**asdict(cost), "transport": transport, "command": _command(args), "date": time.strftime("%Y-%m-%d")}
+            file.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     table.tell(result)
     print(f"in {time.monotonic() - began:.0f} s; {folder}/drill.json, {folder}/history.jsonl")
     return 0 if result.kept else BROKEN
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command that does the same again."""
+    said = {"FAULT": " ".join(args.fault or ()), "COUNT": args.count, "MATRIX": args.matrix}
+    words = [f"MINUTES={args.minutes:g}", f"SEED={args.seed}", f"RATE={args.rate:g}"]
+    words += [f'{name}="{value}"' if " " in str(value) else f"{name}={value}" for name, value in said.items() if value]
+    words += [f"SET={word}" for word in args.set]
+    return " ".join(["make drill", f"ENV={args.inventory.name}", *words])
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -73,22 +73,37 @@ def _faults(result: Result) -> Table:
     return shape
 
 
-def _kinds(result: Result) -> Table:
-    """Return rates with their intervals: what one fault of a kind costs."""
+@dataclass(frozen=True)
+class Cost:
+    """What faults of one kind cost together."""
+
+    fault: str
+    times: int
+    lost: int
+    twice: int
+    median: float | None  # seconds from the heal until tasks were consumed again
+    worst: float | None
+
+
+def costs(result: Result) -> list[Cost]:
+    """Return a line for each kind of fault."""
     by_kind: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in result.outcomes:
         by_kind[outcome.felt.name].append(outcome)
-    shape = _table("fault", ">times", "lost", ">twice", ">again: median", ">worst")
+    found = []
     for name, outcomes in sorted(by_kind.items()):
         again = [after for outcome in outcomes if (after := outcome.felt.recovered_after_heal) is not None]
-        shape.add_row(
-            name,
-            str(len(outcomes)),
-            str(rate(sum(outcome.felt.lost for outcome in outcomes), len(outcomes))),
-            str(sum(outcome.felt.duplicated for outcome in outcomes)),
-            _seconds(median(again) if again else None),
-            _seconds(max(again, default=None)),
-        )
+        lost, twice = (sum(getattr(of.felt, what) for of in outcomes) for what in ("lost", "duplicated"))
+        found.append(Cost(name, len(outcomes), lost, twice, median(again) if again else None, max(again, default=None)))
+    return found
+
+
+def _kinds(result: Result) -> Table:
+    """Return rates with their intervals: what one fault of a kind costs."""
+    shape = _table("fault", ">times", "lost", ">twice", ">again: median", ">worst")
+    for cost in costs(result):
+        lost = str(rate(cost.lost, cost.times))
+        shape.add_row(cost.fault, str(cost.times), lost, str(cost.twice), _seconds(cost.median), _seconds(cost.worst))
     return shape
 
 
