@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from uuid import uuid4
+from dataclasses import dataclass
 
 from celery import Celery
 
+from drill.history import History, Kind
+from drill.sender import Sender
 from integration_tests.hosts.fleet import Fleet
 from integration_tests.waiting import wait_until
 from settings.loader import load
@@ -28,42 +27,32 @@ READ = (
 )
 
 
-@dataclass
-class Stream:
-    """Tasks that are sent at a rate of their own, whatever the system does."""
+class Stream(Sender):
+    """Entries of the ledger, sent to a queue; what became of each publish is in `history`."""
 
-    app: Celery
-    queue: str
-    prefix: str = field(default_factory=lambda: uuid4().hex[:8])
-    sent: list[str] = field(default_factory=list)  # acknowledged by the broker
-    doubtful: list[str] = field(default_factory=list)  # the publish raised: it may or may not have arrived
-
-    def __post_init__(self) -> None:
+    def __init__(self, app: Celery, queue: str) -> None:
         """Nothing is sent yet."""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.app, self.queue, self.history = app, queue, History()
+        super().__init__(self.publish, RATE, self.history)
 
-    def _run(self) -> None:
-        began = time.monotonic()
-        number = 0
-        while not self._stop.wait(max(0.0, began + number / RATE - time.monotonic())):
-            entry = f"{self.prefix}-{number:06d}"
-            try:
-                self.app.send_task("probe.ledger", kwargs={"entry_id": entry}, queue=self.queue, ignore_result=True)
-                self.sent.append(entry)
-            except Exception:  # whatever class: the judge only wants to know that it is in doubt
-                self.doubtful.append(entry)
-            number += 1
+    def publish(self, entry: str) -> None:
+        """Send one."""
+        self.app.send_task("probe.ledger", kwargs={"entry_id": entry}, queue=self.queue, ignore_result=True)
+
+    @property
+    def sent(self) -> list[str]:
+        """What the broker acknowledged, in that order."""
+        return [event.entry for event in self.history if event.kind is Kind.ACKNOWLEDGED]
+
+    @property
+    def doubtful(self) -> list[str]:
+        """What raised when it was published: it may have arrived or not."""
+        return [event.entry for event in self.history if event.kind is Kind.DOUBTFUL]
 
     def start(self) -> None:
         """Begin, and return once tasks are accepted."""
-        self._thread.start()
+        super().start()
         wait_until("the first tasks are accepted", lambda: len(self.sent) > RATE, 30)
-
-    def stop(self) -> None:
-        """End after the task that is being sent."""
-        self._stop.set()
-        self._thread.join()
 
 
 @dataclass(frozen=True)
@@ -97,13 +86,14 @@ def judge(fleet: Fleet, stream: Stream, seconds: float = DRAIN) -> Verdict:
     def ran() -> dict[str, int]:
         return {entry: times for entry, times in ledger(fleet).items() if entry.startswith(stream.prefix)}
 
+    sent = stream.sent
     with contextlib.suppress(AssertionError):
-        wait_until("every task ran", lambda: set(stream.sent) <= set(ran()), seconds)
+        wait_until("every task ran", lambda: set(sent) <= set(ran()), seconds)
     times = ran()
     return Verdict(
-        sent=len(stream.sent),
+        sent=len(sent),
         doubtful=len(stream.doubtful),
-        lost=[entry for entry in stream.sent if entry not in times],
+        lost=[entry for entry in sent if entry not in times],
         twice=[entry for entry in times if times[entry] > 1],
     )
 

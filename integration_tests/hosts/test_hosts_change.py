@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import redis
 
+from drill.history import Kind
 from integration_tests.hosts.fleet import Fleet, changes, expected
 from integration_tests.hosts.load import KEPT, LEDGER, Stream, judge, streaming
 from settings.loader import load
@@ -33,7 +34,7 @@ def test_the_judge_can_fail(fleet: Fleet) -> None:
         stream.stop()
         twice = stream.sent[0]
         stream.app.send_task("probe.ledger", kwargs={"entry_id": twice}, queue="fast", ignore_result=True)
-    stream.sent.append("never-sent")
+    stream.history.append(Kind.ACKNOWLEDGED, "never-sent")
     verdict = judge(fleet, stream, seconds=5)
     assert verdict.lost == ["never-sent"]
     assert verdict.twice == [twice]
