@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _drill(args: argparse.Namespace) -> int:
-    from drill import table
+    from drill import outcome
     from drill.campaign import drill
     from drill.faults import FAULTS
     from drill.history import History
@@ -87,15 +87,15 @@ def _drill(args: argparse.Namespace) -> int:
         finally:
             folder.mkdir(parents=True, exist_ok=True)
             history.write(folder / "history.jsonl")
-    told = {"seed": args.seed, "minutes": args.minutes, "rate": args.rate, **table.as_dict(result)}
+    told = {"seed": args.seed, "minutes": args.minutes, "rate": args.rate, **outcome.as_dict(result)}
     (folder / "drill.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    for cost in table.costs(result):
+    for cost in outcome.costs(result):
         if cost.times >= MANY:
             file = folder / "drills" / f"{cost.fault}-{transport}.json"
             file.parent.mkdir(parents=True, exist_ok=True)
             row = {**asdict(cost), "transport": transport, "command": _command(args), "date": time.strftime("%Y-%m-%d")}
             file.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-    table.tell(result)
+    outcome.tell(result)
     print(f"in {time.monotonic() - began:.0f} s; {folder}/drill.json, {folder}/history.jsonl")
     return 0 if result.kept else BROKEN
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from drill.columns import seconds, show, table
 from drill.verdict import Duplicate, Fault, Latency, Lost, Verdict
-from verify.report import unbroken
 
 MANY = 8  # ids that are told; the JSON has them all
 
@@ -29,18 +27,12 @@ def tell(verdict: Verdict, stream: TextIO | None = None) -> None:
         verdict: what is shown.
         stream: standard output by default.
     """
-    console = Console(file=stream or sys.stdout, highlight=False)
-    for shape in (counts(verdict), *([faults(verdict.faults)] if verdict.faults else [])):
-        if console.is_terminal:
-            console.print(shape)
-        else:
-            print(unbroken(shape), file=console.file)
-        print(file=console.file)
+    show(counts(verdict), *([faults(verdict.faults)] if verdict.faults else []), stream=stream)
 
 
 def counts(verdict: Verdict) -> Table:
     """Return a line for each figure, with the first ids of what should not be there."""
-    shape = _table("", ">figure", "which")
+    shape = table("", ">figure", "which")
     told = verdict.latency
     rows: list[tuple[str, object, str]] = [
         ("submitted", verdict.submitted, ""),
@@ -53,11 +45,11 @@ def counts(verdict: Verdict) -> Table:
         ("phantom", len(verdict.phantom), _some(verdict.phantom)),
         ("late", len(verdict.late), _some(verdict.late)),
         ("reordered", len(verdict.reordered), _some(verdict.reordered)),
-        ("latency p50", _seconds(told.p50 if told.count else None), f"of {told.count}, from the intended submit"),
-        ("latency p95", _seconds(told.p95 if told.count else None), ""),
-        ("latency p99", _seconds(told.p99 if told.count else None), ""),
-        ("latency max", _seconds(told.max if told.count else None), ""),
-        ("sender behind", _seconds(verdict.sender_lag), "at worst"),
+        ("latency p50", seconds(told.p50 if told.count else None), f"of {told.count}, from the intended submit"),
+        ("latency p95", seconds(told.p95 if told.count else None), ""),
+        ("latency p99", seconds(told.p99 if told.count else None), ""),
+        ("latency max", seconds(told.max if told.count else None), ""),
+        ("sender behind", seconds(verdict.sender_lag), "at worst"),
     ]
     for name, figure, which in rows:
         shape.add_row(name, str(figure), Text(which))
@@ -66,37 +58,24 @@ def counts(verdict: Verdict) -> Table:
 
 def faults(rows: Sequence[Fault]) -> Table:
     """Return a line for each fault: how long, the latency through it, consuming again after, what it cost."""
-    shape = _table("fault", "id", ">in force", ">p50", ">p99", ">max", ">again", ">after heal", ">lost", ">duplicated")
+    shape = table("fault", "id", ">in force", ">p50", ">p99", ">max", ">again", ">after heal", ">lost", ">duplicated")
     for row in rows:
         shape.add_row(
             Text(row.name),  # not a string: in that, brackets would be colours
             Text(row.id if row.id != row.name else ""),
-            _seconds(None if row.healed is None else row.healed - row.began),
+            seconds(None if row.healed is None else row.healed - row.began),
             *_figures(row.latency),
-            _seconds(row.recovered),
-            _seconds(row.recovered_after_heal),
+            seconds(row.recovered),
+            seconds(row.recovered_after_heal),
             str(row.lost),
             str(row.duplicated),
         )
     return shape
 
 
-def _table(*columns: str) -> Table:
-    """Return an empty table without a frame; columns whose name begins with > are figures."""
-    shape = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        shape.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
-    return shape
-
-
 def _figures(latency: Latency) -> list[str]:
     """Return p50, p99 and max, where an entry was there to have one."""
-    return [_seconds(figure if latency.count else None) for figure in (latency.p50, latency.p99, latency.max)]
-
-
-def _seconds(value: float | None) -> str:
-    """Return "0.042 s", or a dash for what there is not."""
-    return "-" if value is None else f"{value:.3f} s"
+    return [seconds(figure if latency.count else None) for figure in (latency.p50, latency.p99, latency.max)]
 
 
 def _laid(what: Lost | Duplicate) -> str:

@@ -7,24 +7,18 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from drill.campaign import Outcome, Result
+from drill.columns import seconds, show, table
 from drill.rate import rate
-from verify.report import unbroken
+from drill.report import counts
 
 
 def tell(result: Result) -> None:
-    """Print all of it."""
-    console = Console(highlight=False)
-    for shape in (_faults(result), _kinds(result)):
-        if console.is_terminal:
-            console.print(shape)
-        else:
-            print(unbroken(shape))
-        print()
+    """Print a line per fault, a line per kind, and the counts."""
+    show(_faults(result), _kinds(result), counts(result.verdict))
     for complaint in result.complaints:
         print(f"FAILED {complaint}")
     print(closing(result))
@@ -53,7 +47,7 @@ def as_dict(result: Result) -> dict[str, Any]:
 
 
 def _faults(result: Result) -> Table:
-    shape = _table(
+    shape = table(
         "", "fault", "service", ">in force", ">lost", ">may lose", ">twice", ">again after", ">longest task", ""
     )
     for outcome in result.outcomes:
@@ -62,12 +56,12 @@ def _faults(result: Result) -> Table:
             _status(outcome.kept),
             felt.name,
             Text(outcome.planned.name),
-            _seconds(None if felt.healed is None else felt.healed - felt.began),
+            _short(None if felt.healed is None else felt.healed - felt.began),
             str(felt.lost),
             str(outcome.may_lose),
             str(felt.duplicated),
-            _seconds(felt.recovered_after_heal),
-            _seconds(felt.latency.max if felt.latency.count else None),
+            _short(felt.recovered_after_heal),
+            _short(felt.latency.max if felt.latency.count else None),
             Text("; ".join(outcome.complaints)),
         )
     return shape
@@ -100,23 +94,16 @@ def costs(result: Result) -> list[Cost]:
 
 def _kinds(result: Result) -> Table:
     """Return rates with their intervals: what one fault of a kind costs."""
-    shape = _table("fault", ">times", "lost", ">twice", ">again: median", ">worst")
+    shape = table("fault", ">times", "lost", ">twice", ">again: median", ">worst")
     for cost in costs(result):
         lost = str(rate(cost.lost, cost.times))
-        shape.add_row(cost.fault, str(cost.times), lost, str(cost.twice), _seconds(cost.median), _seconds(cost.worst))
+        shape.add_row(cost.fault, str(cost.times), lost, str(cost.twice), _short(cost.median), _short(cost.worst))
     return shape
 
 
-def _table(*columns: str) -> Table:
-    shape = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        shape.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
-    return shape
+def _short(value: float | None) -> str:
+    return seconds(value, digits=1)
 
 
 def _status(kept: bool) -> Text:
     return Text("kept", style="green") if kept else Text("FAILED", style="bold red")
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
