@@ -12,7 +12,7 @@ from testcontainers.core.container import DockerContainer
 
 from bench.host import Failed, Host, Said, execute
 from bench.run import Run
-from bench.services import Service
+from bench.services import Service, environment
 from engine.waiting import await_truth
 
 
@@ -54,7 +54,7 @@ class Node:
             here.mkdir(parents=True, exist_ok=True)
             box.with_volume_mapping(str(here), there, mode)
         if service.env_file:
-            box.with_env_file(service.env_file)
+            box.with_envs(**environment(service.env_file))
         self.data = {there: here for there, (here, mode) in volumes.items() if mode == "rw"}
         self._box = box.start()
 

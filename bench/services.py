@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ class Service:
     def runs_celery(self) -> bool:
         """Whether this is a process of Celery."""
         return self.name.startswith("celery-")
+
+
+def environment(file: Path) -> dict[str, str]:
+    """Read a rendered EnvironmentFile as systemd does (systemd.exec(5)); python-dotenv leaves `\\$` and `` \\` `` as they are."""
+    lines = re.findall(r'^(\w+)="(.*)"$', file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name: re.sub(r"\\(.)", r"\1", value) for name, value in lines}
 
 
 def services(host: str, folder: Path) -> list[Service]:

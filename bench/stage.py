@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,20 +103,20 @@ def stage(run: Run, variant: Variant, images: Mapping[str, str]) -> Staged:
     write_private(inventory / "zz_variant.yml", yaml.safe_dump(_hosts(variant, addresses)))
     values = {**yaml.safe_load(passwords_yaml()), **images, **variant.settings}
     write_private(inventory / "group_vars" / "all" / "zz_variant.yml", yaml.safe_dump(values))
+    if values.get("tls_source") == "generated":
+        _do(inventory, sys.executable, "-m", "settings", "certificates", str(inventory))
     build = root / "build"
-    words = ["ansible-playbook", "--inventory", str(inventory), "stage.yml"]
-    done = subprocess.run(
-        [*words, "--extra-vars", f"stack_stage_root={build}"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise NotStaged(f"{inventory}:\n{done.stdout}{done.stderr}")
+    play = ("ansible-playbook", "--inventory", str(inventory), "stage.yml", "--extra-vars", f"stack_stage_root={build}")
+    _do(inventory, *play)
     if variant.mutation:
         variant.mutation.apply(build)
     return Staged(build, inventory, load(inventory).fleet, addresses)
+
+
+def _do(inventory: Path, *words: str) -> None:
+    done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotStaged(f"{inventory}:\n{done.stdout}{done.stderr}")
 
 
 def _hosts(variant: Variant, addresses: Mapping[str, str]) -> dict[str, Any]:
