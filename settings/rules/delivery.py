@@ -18,6 +18,7 @@ LONG_TASK = 60
 DAY, WEEK = 86_400, 7 * 86_400
 # What enforces which limit: celery/concurrency, 5.7
 SOFT_POOLS, HARD_POOLS = ("prefork",), ("prefork", "gevent")
+RETRY_DELAY = 180  # seconds: default_retry_delay of a task that says none (celery 5.7, app/task.py)
 
 
 def hard_limit(host: HostSettings, worker: Worker) -> float | None:
@@ -134,6 +135,20 @@ def _poison(fleet: Fleet) -> Iterator[Violation]:
         if host.workers and host.celery.task_reject_on_worker_lost and not host.celery.task_retry_on_worker_lost:
             message = "a task that always kills its child runs for ever"
             yield Violation(host, "celery_task_retry_on_worker_lost", message, value="false")
+
+
+def _lost_delay(fleet: Fleet) -> Iterator[Violation]:
+    for host in fleet:
+        celery = host.celery
+        waits = celery.task_retry_on_worker_lost and celery.transport == "redis"
+        if host.workers and waits and celery.visibility_timeout <= RETRY_DELAY:
+            message = (
+                f"the task of a killed child is retried after {RETRY_DELAY} s, unless the task has a delay of its own"
+            )
+            value = str(celery.visibility_timeout)
+            yield Violation(
+                host, "celery_visibility_timeout", message, value=value, fix=f"write more than {RETRY_DELAY}"
+            )
 
 
 def _timeout_loop(fleet: Fleet) -> Iterator[Violation]:
@@ -269,6 +284,15 @@ RULES = (
         source="celery #9082",
         fix="set celery_task_retry_on_worker_lost: true",
         check=_poison,
+    ),
+    Rule(
+        id="lost-delay",
+        severity=WARNING,
+        says="The retry after a lost child comes before the visibility timeout.",
+        why="it waits in a worker, unacknowledged: what comes back by the timeout meanwhile runs again and again",
+        source="celery 5.7 worker/request.py, app/task.py: default_retry_delay; found by a drill",
+        fix="raise celery_visibility_timeout, or give every task a default_retry_delay below it",
+        check=_lost_delay,
     ),
     Rule(
         id="timeout-loop",
