@@ -17,6 +17,7 @@ from bench.client import producer
 from bench.host import Host
 from bench.node import Node
 from bench.run import Run
+from bench.sentinel import watch
 from bench.services import services
 from bench.stage import Staged
 from engine.waiting import await_truth
@@ -50,11 +51,15 @@ class Stack:
         self._mounts = mounts or {}
         self.nodes: dict[str, Node] = {}
         described = [service for name in staged.addresses for service in services(name, staged.host(name))]
-        self.hosts = dict(_together(lambda item: (item[0], Host(run, *item)), staged.addresses.items()))
+        self.hosts: dict[str, Host] = dict(
+            _together(lambda item: (item[0], Host(run, *item)), staged.addresses.items())
+        )
         try:
             self._start(service for service in described if not service.runs_celery)
             for node in self.redises:
                 self.await_redis(node)
+            for host in self.fleet.members("sentinel"):
+                watch(staged, host, START)
             self._start(service for service in described if service.runs_celery)
             self.await_workers()
         except BaseException:
