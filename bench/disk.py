@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -10,6 +11,10 @@ from pathlib import Path
 from engine.errors import NotPossible
 
 NEEDED = ("mkfs.ext4", "mount", "umount")
+
+
+class NoDisk(NotPossible):
+    """This machine or its user cannot mount."""
 
 
 class Disk:
@@ -23,15 +28,16 @@ class Disk:
             megabytes: size of the image.
 
         Raises:
-            NotPossible: where this machine or its user cannot mount.
+            NoDisk: where this machine or its user cannot mount.
         """
         missing = [program for program in NEEDED if not shutil.which(program)]
         if os.geteuid() or missing:
-            raise NotPossible(f"a disk of its own takes root on Linux{f' and {missing[0]}' if missing else ''}.")
+            raise NoDisk(f"a disk of its own takes root on Linux{f' and {missing[0]}' if missing else ''}.")
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "disk"
         self._folder = folder
-        self._generation = 0
+        self._numbers = itertools.count()
+        self._image = self._new()
         self._mounted = False
         with self._image.open("wb") as image:
             image.truncate(megabytes * 1024**2)
@@ -39,17 +45,19 @@ class Disk:
         self.path.mkdir(exist_ok=True)
         self._mount()
 
-    @property
-    def _image(self) -> Path:
-        return self._folder / f"{self._generation}.img"
+    def _new(self) -> Path:
+        return self._folder / f"{next(self._numbers)}.img"
 
     def _mount(self) -> None:
         _run("mount", "-o", "loop", str(self._image), str(self.path))
         self._mounted = True
 
     def freeze(self) -> Path:
-        """Copy what is on the platter at this moment; what the kernel has not written yet is not in it."""
-        copy = self._folder / f"{self._generation + 1}.img"
+        """Copy what is on the platter at this moment; what the kernel has not written yet is not in it.
+
+        There may be several copies: each is what one power cut leaves.
+        """
+        copy = self._new()
         _run("cp", "--sparse=always", str(self._image), str(copy))
         return copy
 
@@ -62,7 +70,7 @@ class Disk:
         copy = copy or self.freeze()
         self.unmount()
         self._image.unlink()
-        self._generation += 1
+        self._image = copy
         self._mount()
 
     def fill(self) -> None:
@@ -85,4 +93,4 @@ class Disk:
 def _run(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotPossible(f"{' '.join(words)} failed: {done.stderr.strip()}")
+        raise NoDisk(f"{' '.join(words)} failed: {done.stderr.strip()}")
