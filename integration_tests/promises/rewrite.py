@@ -14,4 +14,9 @@ def slow_rewrite(stack: Stack) -> None:
     with stack.client() as client:
         client.config_set("rdb-key-save-delay", DELAY)
         client.bgrewriteaof()
-        wait_until("a rewrite under way", lambda: client.info("persistence")["aof_rewrite_in_progress"], BEGIN)
+    wait_until("a rewrite under way", lambda: rewrites(stack), BEGIN)
+
+
+def rewrites(stack: Stack) -> bool:
+    """Whether a rewrite is under way."""
+    return bool(stack.info("persistence")["aof_rewrite_in_progress"])
