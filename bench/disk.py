@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from engine.errors import NotPossible
 
+BLOCK = 1024  # bytes: the smallest that ext4 gives
 NEEDED = ("mkfs.ext4", "mount", "umount")
 
 
@@ -41,7 +43,7 @@ class Disk:
         self._mounted = False
         with self._image.open("wb") as image:
             image.truncate(megabytes * 1024**2)
-        _run("mkfs.ext4", "-q", "-F", str(self._image))
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", str(self._image))  # no block is root's own: full is full
         self.path.mkdir(exist_ok=True)
         self._mount()
 
@@ -76,8 +78,15 @@ class Disk:
     def fill(self) -> None:
         """Leave no room."""
         with (self.path / "filler").open("wb") as file:
-            free = shutil.disk_usage(self.path).free
-            os.posix_fallocate(file.fileno(), 0, max(free, 4096))
+            size, end = shutil.disk_usage(self.path).free, 0
+            while size >= BLOCK:  # what the file itself takes of the free space shows only in the attempt
+                try:
+                    os.posix_fallocate(file.fileno(), end, size)
+                    end += size
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    size //= 2
 
     def empty(self) -> None:
         """Take back what `fill` took."""

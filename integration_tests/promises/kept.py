@@ -10,12 +10,14 @@ from redis import RedisError
 
 from bench.ledger import Ledger
 from bench.stack import BROKER_DATA, Stack
+from bench.stage import Mutation
 from drill.history import Event, Kind
 from integration_tests.promise import variant
 from integration_tests.waiting import wait_until
 
 # Nobody takes from the queues. The transport that keeps tasks in plain lists: it is Redis that is put to the proof.
 ALONE = variant(idle=True, celery_transport="redis")
+NO_AOF = Mutation("no append-only file", "*/etc/redis/broker.conf", r"^appendonly yes$", "appendonly no")
 QUEUE = "fast"  # where probe.record goes
 START = 10.0  # seconds that Redis may take to answer after a start
 

@@ -64,7 +64,7 @@ def cuts(stack: Stack, disk: Disk, ledger: Ledger, apart: tuple[int, int] = APAR
         ledger: that streams.
         apart: fewest and most accepted tasks between two cuts.
     """
-    chance = random.Random(1)
+    chance = random.Random(1)  # noqa: S311 - the same moments in every run, within what the machine does
     await_more(ledger, RATE)  # the first, too, has a second behind it
     while True:
         await_more(ledger, chance.randint(*apart))

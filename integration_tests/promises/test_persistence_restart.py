@@ -6,15 +6,13 @@ import pytest
 
 from bench.ledger import Ledger
 from bench.stack import Stack
-from bench.stage import Mutation
 from integration_tests.promise import Proof, promise, variant
-from integration_tests.promises.kept import ALONE, accepted, await_more, lost, start
+from integration_tests.promises.kept import ALONE, NO_AOF, accepted, await_more, lost, start
 from integration_tests.promises.rewrite import slow_rewrite
 
 pytestmark = ALONE
 TASKS = 50
 RATE = 200  # tasks a second, while Redis goes down
-NO_AOF = Mutation("no append-only file", "*/etc/redis/broker.conf", r"^appendonly yes$", "appendonly no")
 EVERY_MODE = pytest.mark.parametrize(
     "fsync", [pytest.param(mode, marks=variant(redis_appendfsync=mode)) for mode in ("everysec", "always", "no")]
 )
