@@ -26,7 +26,7 @@ def loss(stack: Stack, disk: Disk, ledger: Ledger, found: list[Cut]) -> tuple[in
         seen.append(outcome(stack, disk, ledger, one))
         if seen[-1].lost:
             break
-    return sum(one.lost for one in seen), f"of {sum(one.accepted for one in seen)} in {len(seen)} cuts"
+    return sum(one.lost for one in seen), f"in {len(seen)} cuts, the last of them after {seen[-1].accepted} tasks"
 
 
 @variant(redis_appendfsync="always")
@@ -47,11 +47,11 @@ def test_a_power_cut_loses_nothing_with_always(stack: Stack, disk: Disk, ledger:
 
 @promise(
     "power-cut-everysec",
-    "With appendfsync everysec, a power cut loses the acknowledged tasks of one second, and of a tick of Redis' clock.",
+    "With appendfsync everysec, a power cut loses the acknowledged tasks of about a second.",
     fault="power cut under load",
-    settings=("redis_appendfsync", "redis_hz"),
+    settings=("redis_appendfsync",),
     unit="s from the last task that is there to the cut",
-    at_most=1.1,
+    at_most=1.1,  # not 1: the worst of 280 cuts of Redis 7.0 was 1.003 s, of 190 of Redis 8.0 1.027 s
 )
 def test_a_power_cut_loses_a_second_with_everysec(stack: Stack, disk: Disk, ledger: Ledger, proof: Proof) -> None:
     with ledger.stream(RATE):
