@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from celery import Celery
 from redis import Redis, RedisError
 
 from bench.client import producer
+from bench.disk import Disk
 from bench.host import Host
 from bench.node import Node
 from bench.run import Run
@@ -24,6 +25,7 @@ from engine.waiting import await_truth
 from verify.clients import celery_client, instance_client, login
 
 START = 60.0  # seconds until Redis answers and every worker takes tasks
+BROKER, BROKER_DATA = "redis-broker@redis-1", "/var/lib/redis/broker"
 WORKER_STATE = "/var/lib/celery"
 HISTORY = "history.jsonl"  # of probe.record, in WORKER_STATE
 T = TypeVar("T")
@@ -33,14 +35,20 @@ class Stack:
     """Redis, workers and what else an inventory describes."""
 
     def __init__(
-        self, run: Run, staged: Staged, mounts: Mapping[str, tuple[tuple[Path, str, str], ...]] | None = None
+        self,
+        run: Run,
+        staged: Staged,
+        *,
+        disk: Disk | None = None,
+        idle: bool = False,
     ) -> None:
         """Start everything and wait until it takes tasks.
 
         Args:
             run: owns the containers.
             staged: rendered files.
-            mounts: service@host → further mounts, as (path here, path there, mode).
+            disk: for the data of the broker on redis-1; unmounted at the end.
+            idle: start no worker.
 
         Raises:
             NotPossible: if it does not come up in time.
@@ -48,9 +56,12 @@ class Stack:
         self.run = run
         self.staged = staged
         self.fleet = staged.fleet
-        self._mounts = mounts or {}
+        self.disk = disk
+        self._mounts = {BROKER: ((disk.path, BROKER_DATA, "rw"),)} if disk else {}
         self.nodes: dict[str, Node] = {}
         described = [service for name in staged.addresses for service in services(name, staged.host(name))]
+        if idle:
+            described = [service for service in described if not service.runs_celery]
         self.hosts: dict[str, Host] = dict(
             _together(lambda item: (item[0], Host(run, *item)), staged.addresses.items())
         )
@@ -143,6 +154,8 @@ class Stack:
         """Wait until every worker that runs answers and every queue is consumed; return how long that took, in s."""
         began = time.monotonic()
         names = {self._celery_name(node) for node in self.workers if node.running}
+        if not names:
+            return 0.0
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
@@ -185,6 +198,8 @@ class Stack:
                     self.__dict__[made].close()
         _together(lambda node: node.remove(), self.nodes.values())
         _together(lambda host: host.remove(), self.hosts.values())
+        if self.disk:
+            self.disk.unmount()
         self.run.release(self.staged.addresses.values())
 
 
