@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from celery.canvas import Signature
+
 from bench.stack import Stack
 from drill.checker import judge
 from drill.history import History, Kind
@@ -35,7 +37,7 @@ class Ledger:
         """Send one task; `seconds`, `spin` and `failures` are the task's, all else is Celery's."""
         kwargs: dict[str, Any] = {name: options.pop(name) for name in OURS if name in options}
         options.setdefault("ignore_result", True)
-        return self.stack.app.send_task(TASK, kwargs={"entry": entry, **kwargs}, **options)
+        return self.stack.publish(Signature(TASK, kwargs={"entry": entry, **kwargs}), **options)
 
     def send(self, count: int = 1, **options: Any) -> list[str]:
         """Submit so many tasks, one after the other, and return their entries, accepted or in doubt."""

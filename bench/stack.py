@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from celery import Celery
+from celery.canvas import Signature
+from celery.result import ResultBase, result_from_tuple
 from redis import Redis, RedisError
 
 from bench.client import producer
 from bench.host import Host
 from bench.node import Node
+from bench.remote import Agent
 from bench.run import Run
 from bench.services import services
 from bench.stage import Staged
@@ -49,6 +52,7 @@ class Stack:
         self.fleet = staged.fleet
         self._mounts = mounts or {}
         self.nodes: dict[str, Node] = {}
+        self._agents: dict[str, Agent] = {}
         described = [service for name in staged.addresses for service in services(name, staged.host(name))]
         self.hosts = dict(_together(lambda item: (item[0], Host(run, *item)), staged.addresses.items()))
         try:
@@ -104,6 +108,32 @@ class Stack:
         """An application that inspects, and gives up soon."""
         return celery_client(self.fleet, self.fleet.celery_hosts()[0])
 
+    @property
+    def speaks_plus(self) -> bool:
+        """Whether its messages are those of celery-redis-plus, which this Python may be too old for."""
+        return self.fleet.celery_hosts()[0].celery.transport == "redis-plus"
+
+    def agent(self, user: str) -> Agent:
+        """Return a client in a container, which speaks every transport, as a user of Redis."""
+        if user not in self._agents:
+            self._agents[user] = Agent(self.run, self.staged, self.worker.service, user)
+        return self._agents[user]
+
+    def publish(self, signature: Signature, **options: Any) -> ResultBase:
+        """Send a task or a workflow as the user producer, over whichever transport."""
+        if not self.speaks_plus:
+            return self.app.signature(dict(signature)).apply_async(**options)
+        return result_from_tuple(self.agent("producer").ask("publish", signature=signature, options=options), self.app)
+
+    def inspect(self, method: str, names: Collection[str], timeout: float = 1.0) -> dict[str, Any]:
+        """Ask workers as the verifier, over whichever transport; return name → answer of those that gave one."""
+        words = {"destination": list(names), "timeout": timeout}
+        if self.speaks_plus:
+            answers: dict[str, Any] = self.agent("verifier").ask("inspect", method=method, **words)
+            return answers
+        inspector = self.control.control.inspect(limit=len(names), **words)
+        return getattr(inspector, method)() or {}
+
     def client(self, node: Node | None = None, user: str = "admin") -> Redis:
         """Return a client of a Redis server, which gives up soon and tries nothing twice."""
         node = node or self.redis
@@ -141,8 +171,7 @@ class Stack:
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
-                told = self.control.control.inspect(timeout=1.0, limit=len(names), destination=list(names)).ping()
-                return set(told or ()) == names
+                return set(self.inspect("ping", names)) == names
             return False
 
         await_truth(f"an answer of {', '.join(sorted(names))}", answered, seconds)
@@ -178,6 +207,7 @@ class Stack:
             if made in self.__dict__:
                 with contextlib.suppress(Exception):
                     self.__dict__[made].close()
+        _together(lambda agent: agent.close(), self._agents.values())
         _together(lambda node: node.remove(), self.nodes.values())
         _together(lambda host: host.remove(), self.hosts.values())
         self.run.release(self.staged.addresses.values())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bench.rest import at_rest
 from bench.run import Run
 from bench.stack import Stack
 from bench.stage import Variant, stage
 from engine.errors import NotPossible
+from engine.matrix import Combination
 
 MOST = 3  # at once: an idle worker takes memory, and little else
 
@@ -18,10 +20,11 @@ MOST = 3  # at once: an idle worker takes memory, and little else
 class Stacks:
     """Stacks by variant, the longest unused given up first."""
 
-    def __init__(self, run: Run, images: Mapping[str, str]) -> None:
+    def __init__(self, run: Run, images: Mapping[str, str], combination: Combination) -> None:
         """Nothing is started yet."""
         self._run = run
         self._images = images
+        self._combination = combination
         self._there: OrderedDict[str, Stack] = OrderedDict()
         self._keys: dict[int, str] = {}
 
@@ -31,11 +34,18 @@ class Stacks:
         if found is None:
             while len(self._there) >= MOST:
                 self._there.popitem(last=False)[1].close()
-            found = Stack(self._run, stage(self._run, variant, self._images))
+            found = Stack(self._run, stage(self._run, variant, self._images_for(variant)))
         self._keys[id(found)] = variant.key
         for history in found.histories():
             history.write_text("")
         return found
+
+    def _images_for(self, variant: Variant) -> Mapping[str, str]:
+        """Return the images of this run; of another transport where the test asks for one."""
+        transport = variant.settings.get("celery_transport", self._combination.transport)
+        if transport == self._combination.transport:
+            return self._images
+        return replace(self._combination, python="3.13", transport=transport).settings(self._run.client)
 
     def give_back(self, stack: Stack, *, reuse: bool) -> None:
         """Keep a stack for the next test; one that is not at rest, or shall not be used again, is removed."""
