@@ -167,7 +167,7 @@ class Stack:
     def await_workers(self, seconds: float = START) -> float:
         """Wait until every worker that runs answers and every queue is consumed; return how long that took, in s."""
         began = time.monotonic()
-        names = {self._celery_name(node) for node in self.workers if node.running}
+        names = {node.celery_name for node in self.workers if node.running}
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
@@ -176,10 +176,6 @@ class Stack:
 
         await_truth(f"an answer of {', '.join(sorted(names))}", answered, seconds)
         return time.monotonic() - began
-
-    def _celery_name(self, node: Node) -> str:
-        words = node.service.command
-        return words[words.index("--hostname") + 1]
 
     # -- the end
 
