@@ -53,6 +53,15 @@ def back(stack: Stack, *nodes: Node) -> None:
     stack.await_workers()
 
 
+def waiting(stack: Stack) -> int:
+    """Return how many tasks no worker has taken yet."""
+    queues = [queue.name for queue in stack.fleet.celery_hosts()[0].celery.queues]
+    with stack.client() as client:
+        if stack.speaks_plus:
+            return sum(client.zcard(f"queue:{queue}") for queue in queues)
+        return sum(client.llen(queue) for queue in queues)
+
+
 def settled(stack: Stack, ledger: Ledger, seconds: float = BACK) -> Verdict:
     """Judge when nothing waits in Redis and no worker runs anything: what has not finished then is lost."""
     names = [node.celery_name for node in stack.workers if node.running]
