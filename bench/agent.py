@@ -1,4 +1,4 @@
-"""A program in a container: publishes, inspects and sweeps where the Python of the tests cannot speak the transport.
+"""A program in a container: publishes, commands and sweeps where the Python of the tests cannot speak the transport.
 
 celery-redis-plus takes Python 3.13. So this file runs in the workers' own image, with the stack's celeryconfig.py
 (bench/remote.py starts it). It reads one request a line on stdin, as JSON, and answers each with one line on stdout.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 from celery.app.utils import find_app
@@ -18,10 +19,11 @@ def publish(app: Any, signature: dict[str, Any], options: dict[str, Any]) -> Any
     return app.signature(signature).apply_async(**options).as_tuple()
 
 
-def inspect(app: Any, method: str, timeout: float, destination: list[str]) -> Any:
-    """Ask workers; return name → answer."""
-    inspector = app.control.inspect(destination=destination, timeout=timeout, limit=len(destination))
-    return getattr(inspector, method)() or {}
+def broadcast(app: Any, command: str, destination: list[str], timeout: float, arguments: dict[str, Any]) -> Any:
+    """Have workers do something of remote control; return what each replied."""
+    return app.control.broadcast(
+        command, arguments, destination=destination, reply=True, timeout=timeout, limit=len(destination)
+    )
 
 
 def sweep(app: Any) -> int:
@@ -36,7 +38,7 @@ def main() -> None:
     """Answer until stdin ends."""
     app = cast("Any", find_app(sys.argv[1]))
     app.loader.import_default_modules()
-    does = {"publish": publish, "inspect": inspect, "sweep": sweep}
+    does: dict[str, Callable[..., Any]] = {"publish": publish, "broadcast": broadcast, "sweep": sweep}
     for line in sys.stdin:
         try:
             request = json.loads(line)

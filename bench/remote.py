@@ -57,7 +57,7 @@ class Agent:
 
     def _lines(self) -> Iterator[str]:
         rest = ""
-        for _, data in frames_iter(self._socket, tty=False):
+        for _, data in frames_iter(self._socket, tty=False):  # type: ignore[no-untyped-call]
             *lines, rest = (rest + data.decode()).split("\n")
             yield from lines
 

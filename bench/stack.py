@@ -125,14 +125,21 @@ class Stack:
             return self.app.signature(dict(signature)).apply_async(**options)
         return result_from_tuple(self.agent("producer").ask("publish", signature=signature, options=options), self.app)
 
-    def inspect(self, method: str, names: Collection[str], timeout: float = 1.0) -> dict[str, Any]:
-        """Ask workers as the verifier, over whichever transport; return name → answer of those that gave one."""
-        words = {"destination": list(names), "timeout": timeout}
+    def command(self, command: str, names: Collection[str], timeout: float = 1.0, **arguments: Any) -> dict[str, Any]:
+        """Send workers a command of remote control as the verifier, over whichever transport; return name → reply.
+
+        Args:
+            command: ping, active, cancel_consumer … (celery 5.7, worker/control.py).
+            names: of the workers; one that does not reply in time is left out of the answer.
+            timeout: seconds to wait for them.
+            arguments: of the command.
+        """
+        asked: dict[str, Any] = {"destination": list(names), "timeout": timeout, "arguments": arguments}
         if self.speaks_plus:
-            answers: dict[str, Any] = self.agent("verifier").ask("inspect", method=method, **words)
-            return answers
-        inspector = self.control.control.inspect(limit=len(names), **words)
-        return getattr(inspector, method)() or {}
+            told = self.agent("verifier").ask("broadcast", command=command, **asked)
+        else:
+            told = self.control.control.broadcast(command, reply=True, limit=len(names), **asked)
+        return {name: reply for one in told or () for name, reply in one.items()}
 
     def client(self, node: Node | None = None, user: str = "admin") -> Redis:
         """Return a client of a Redis server, which gives up soon and tries nothing twice."""
@@ -171,7 +178,7 @@ class Stack:
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
-                return set(self.inspect("ping", names)) == names
+                return set(self.command("ping", names)) == names
             return False
 
         await_truth(f"an answer of {', '.join(sorted(names))}", answered, seconds)

@@ -14,30 +14,56 @@ from engine.errors import NotPossible
 from engine.waiting import await_truth
 
 SLOTS = 2  # of a worker
-LONG = 1.5  # seconds that a task takes, so that it is met while it runs
+LONG = 1.4  # seconds that a task takes, so that it is met while it runs
 BACK = 10.0  # seconds until the visibility timeout has given a task back and it has run
 
-# A task that a dead worker held is back after 4 s, of which its restart takes 2.
+# A task that a dead worker held is back after 3 s, most of which its restart takes.
 SOON: dict[str, Any] = {
     "celery_task_soft_time_limit": 2,
-    "celery_task_time_limit": 3,
-    "celery_visibility_timeout": 4,
+    "celery_task_time_limit": 2.5,
+    "celery_visibility_timeout": 3,
 }
 PAIR = {"worker-2": {"groups": ["celery"]}}
 # Its workers renew what they hold, so the timeout may be shorter than a task.
 PLUS: dict[str, Any] = {"celery_transport": "redis-plus", "celery_visibility_timeout": 2}
 
 
-def at_work(ledger: Ledger, tasks: int = SLOTS, **options: Any) -> list[str]:
-    """Send long tasks and wait until every slot of a worker runs one; return the entries that run."""
-    ledger.send(tasks, seconds=LONG, **options)
-    ledger.await_started(min(tasks, SLOTS))
-    return sorted(set(ledger.started()))
+def at_work(ledger: Ledger, tasks: int = SLOTS, seconds: float = LONG) -> None:
+    """Send long tasks and wait until every slot of a worker runs one."""
+    ledger.send(tasks, seconds=seconds)
+    ledger.await_started(SLOTS)
+
+
+def some_more(ledger: Ledger, tasks: int) -> None:
+    """Wait until so many more tasks have finished."""
+    enough = len(ledger.finished()) + tasks
+    await_truth(f"{tasks} more tasks", lambda: len(ledger.finished()) >= enough, BACK)
+
+
+def in_hand(stack: Stack, ledger: Ledger) -> None:
+    """Freeze the workers while they wait for a task, let Redis hand out one to each, and kill them."""
+
+    def handed_out() -> bool:
+        for worker in stack.workers:
+            worker.pause()
+        entries = ledger.send(len(stack.workers))
+        left = queued(stack)
+        if not sum(left.values()) - left["unacked"]:
+            return True
+        for worker in stack.workers:  # one was between two waits: not this time
+            worker.resume()
+        await_truth("the end of a missed try", lambda: set(entries) <= set(ledger.finished()), BACK)
+        return False
+
+    await_truth("a task in the hands of every frozen worker", handed_out, BACK)
+    for worker in stack.workers:
+        worker.kill()
+    back(stack, *stack.workers)
 
 
 def harmed(verdict: Verdict) -> int:
     """Return how many tasks were lost or run twice."""
-    return len({one.entry for one in (*verdict.lost, *verdict.duplicated)})
+    return len({one.entry for one in verdict.lost} | {one.entry for one in verdict.duplicated})
 
 
 def told(verdict: Verdict) -> str:
@@ -53,34 +79,21 @@ def back(stack: Stack, *nodes: Node) -> None:
     stack.await_workers()
 
 
-def waiting(stack: Stack) -> int:
-    """Return how many tasks no worker has taken yet."""
-    queues = [queue.name for queue in stack.fleet.celery_hosts()[0].celery.queues]
-    with stack.client() as client:
-        if stack.speaks_plus:
-            return sum(client.zcard(f"queue:{queue}") for queue in queues)
-        return sum(client.llen(queue) for queue in queues)
-
-
 def settled(stack: Stack, ledger: Ledger, seconds: float = BACK) -> Verdict:
-    """Judge when nothing waits in Redis and no worker runs anything: what has not finished then is lost."""
+    """Judge when nothing waits in Redis and no worker runs anything: what has not finished then is lost.
+
+    On redis-plus each worker puts back once a minute what is overdue; here that is asked for at every look.
+    """
     names = [node.celery_name for node in stack.workers if node.running]
 
     def nothing_left() -> bool:
-        return not any(queued(stack).values()) and not any(stack.inspect("active", names).values())
+        if stack.speaks_plus:
+            stack.agent("verifier").ask("sweep")
+        if any(queued(stack).values()):
+            return False
+        active = stack.command("active", names)
+        return set(active) == set(names) and not any(active.values())
 
     with contextlib.suppress(NotPossible):
         await_truth("the end of every task", lambda: nothing_left() and nothing_left(), seconds)
-    return ledger.judge(seconds=0)
-
-
-def swept(stack: Stack, ledger: Ledger, seconds: float = BACK) -> Verdict:
-    """Judge on redis-plus: each of its workers puts back once a minute what is overdue, and here that is asked for."""
-
-    def done() -> bool:
-        stack.agent("verifier").ask("sweep")
-        return ledger.drain(seconds=0.5)
-
-    with contextlib.suppress(NotPossible):
-        await_truth("the end of every task", done, seconds)
     return ledger.judge(seconds=0)
