@@ -104,14 +104,14 @@ class Node:
         self.container.kill(signal=f"SIG{signal}")
 
     def end_by(self, signal: str, seconds: float) -> None:
-        """Send a signal and wait until the service has ended by it; the restart policy may have started it anew by then.
+        """Send a signal to the main process and wait until it has ended by it; the restart policy starts it anew.
 
         Raises:
             NotPossible: if it still runs after so many seconds.
         """
         self.container.reload()
         began = self.container.attrs["State"]["StartedAt"]
-        self.kill(signal)
+        self.signal(self.main(), signal)  # not by Docker, which would take it for an operator's wish to stop
 
         def ended() -> bool:
             return not self.running or self.container.attrs["State"]["StartedAt"] != began

@@ -33,7 +33,7 @@ class Service:
 
 
 def environment(file: Path) -> dict[str, str]:
-    """Read a rendered EnvironmentFile as systemd does (systemd.exec(5)); python-dotenv leaves `\\$` and `` \\` `` as they are."""
+    r"""Read a rendered EnvironmentFile as systemd does (systemd.exec(5)); python-dotenv leaves `\\$` and `` \\` `` as they are."""
     lines = re.findall(r'^(\w+)="(.*)"$', file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {name: re.sub(r"\\(.)", r"\1", value) for name, value in lines}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bench.stage import INVENTORY
+from bench.stage import INVENTORY, NotStaged
 from engine.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def main() -> int:
     args = arguments()
     try:
         return _drill(args)
-    except NotPossible as error:
+    except (NotPossible, NotStaged) as error:
         print(error, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:

@@ -11,7 +11,6 @@ from drill.faults.fault import Fault, Heal, over
 from drill.targets.target import Target
 
 LITTLE = "1mb"  # less than an idle Redis has in use: nothing more is taken
-STILL = 2000  # milliseconds
 
 
 def _kill(target: Target, name: str) -> Heal:
@@ -36,22 +35,16 @@ def _drop_connections(target: Target, name: str) -> Heal:
     return over
 
 
-def _fill_memory(target: Target, name: str) -> Heal:
+def _configure(target: Target, name: str, option: str, value: str) -> Heal:
     with target.admin(name) as admin:
-        before = admin.config_get("maxmemory")["maxmemory"]
-        admin.config_set("maxmemory", LITTLE)
+        before = admin.config_get(option)[option]
+        admin.config_set(option, value)
 
     def heal() -> None:
         with target.admin(name) as admin:
-            admin.config_set("maxmemory", before)
+            admin.config_set(option, before)
 
     return heal
-
-
-def _refuse_writes(target: Target, name: str) -> Heal:
-    with target.admin(name) as admin:
-        admin.client_pause(STILL, all=False)
-    return over
 
 
 def _kill_in_rewrite(target: Target, name: str) -> Heal:
@@ -60,11 +53,8 @@ def _kill_in_rewrite(target: Target, name: str) -> Heal:
     return _kill(target, name)
 
 
-def _forget_scripts(target: Target, name: str) -> Heal:
-    with target.admin(name) as admin:
-        admin.script_flush()
-    return over
-
+_full = partial(_configure, option="maxmemory", value=LITTLE)
+_alone = partial(_configure, option="min-replicas-to-write", value="1")
 
 REDIS = (
     Fault("redis-kill", "kill -9 of Redis, started at once", "redis", _kill, loses=1),
@@ -73,8 +63,7 @@ REDIS = (
     Fault("redis-pause", "Redis stands still for a moment", "redis", _pause, (1, 2)),
     Fault("redis-freeze", "Redis stands still for longer than clients wait", "redis", _pause, (6, 8), loses=1),
     Fault("redis-connections", "all connections to Redis are closed", "redis", _drop_connections, loses=1),
-    Fault("redis-memory", "Redis has no memory left", "redis", _fill_memory, (2, 4), loses=1, within=15),
-    Fault("redis-writes", "Redis takes no writes", "redis", _refuse_writes, (STILL / 1000, STILL / 1000)),
+    Fault("redis-memory", "Redis has no memory left", "redis", _full, (2, 4), loses=1, within=15),
+    Fault("redis-writes", "Redis takes no writes: a replica is missing", "redis", _alone, (2, 4), loses=1, within=15),
     Fault("redis-rewrite-kill", "kill -9 of Redis in a rewrite of its AOF", "redis", _kill_in_rewrite, loses=1),
-    Fault("redis-scripts", "Redis forgets its scripts", "redis", _forget_scripts),
 )

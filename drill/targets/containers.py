@@ -24,6 +24,9 @@ DATA = "/var/lib/redis/broker"
 PLACE = "redis-broker@redis-1"
 TASK = "probe.record"
 WORK = 0.05  # seconds that a task takes
+# The inventory's own are short for tests that wait for them; with these a killed child is noticed first (rule limit-noticed).
+LIMITS = {"celery_task_time_limit": 8, "celery_task_soft_time_limit": 7, "celery_stop_timeout": 44}
+LIMITS |= {"celery_visibility_timeout": 10}
 
 
 class Containers:
@@ -43,7 +46,7 @@ class Containers:
         self._disk: Disk | None = None
         with contextlib.suppress(NotPossible):  # not root: no disk, and none of its faults
             self._disk = Disk(run.folder / "power")
-        staged = stage(run, Variant(dict(settings or {}), SECOND), images)
+        staged = stage(run, Variant({**LIMITS, **(settings or {})}, SECOND), images)
         mounts = {PLACE: ((self._disk.path, DATA, "rw"),)} if self._disk else {}
         self.stack = Stack(run, staged, mounts)
 

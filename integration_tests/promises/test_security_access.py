@@ -188,19 +188,26 @@ def everything(stack: Stack, ledger: Ledger) -> None:
     revoked = app.send_task("probe.noop", countdown=60)
     control.revoke(revoked.id)
     for result in results:
-        result.get(timeout=15)
+        result.get(timeout=8)
         result.forget()
     inspect = control.inspect(timeout=2)
     assert inspect.active() is not None
     assert inspect.stats()
     control.disable_events()
     assert ledger.drain()
-    ledger.send(2, seconds=1)
-    ledger.await_started(len(set(ledger.started())) + 2)
+    running(ledger)
     stack.worker.signal(stack.worker.children()[0])
-    stack.worker.end_by("QUIT", 20)
-    stack.await_workers()
     assert ledger.drain()
+    running(ledger)
+    stack.worker.end_by("QUIT", 20)
+    assert ledger.drain()
+
+
+def running(ledger: Ledger) -> None:
+    """Have both children at work."""
+    before = len(set(ledger.started()))
+    ledger.send(2, seconds=1)
+    ledger.await_started(before + 2)
 
 
 @pytest.mark.parametrize(

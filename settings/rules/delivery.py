@@ -18,6 +18,8 @@ LONG_TASK = 60
 DAY, WEEK = 86_400, 7 * 86_400
 # What enforces which limit: celery/concurrency, 5.7
 SOFT_POOLS, HARD_POOLS = ("prefork",), ("prefork", "gevent")
+NOTICED = 5  # seconds from one look at the children to the next; mostly their end is told at once
+RETRY_DELAY = 180  # seconds: default_retry_delay of a task that says none (celery 5.7, app/task.py)
 
 
 def hard_limit(host: HostSettings, worker: Worker) -> float | None:
@@ -134,6 +136,32 @@ def _poison(fleet: Fleet) -> Iterator[Violation]:
         if host.workers and host.celery.task_reject_on_worker_lost and not host.celery.task_retry_on_worker_lost:
             message = "a task that always kills its child runs for ever"
             yield Violation(host, "celery_task_retry_on_worker_lost", message, value="false")
+
+
+def _lost_delay(fleet: Fleet) -> Iterator[Violation]:
+    for host in fleet:
+        celery = host.celery
+        waits = celery.task_retry_on_worker_lost and celery.transport == "redis"
+        if host.workers and waits and celery.visibility_timeout <= RETRY_DELAY:
+            message = (
+                f"the task of a killed child is retried after {RETRY_DELAY} s, unless the task has a delay of its own"
+            )
+            value = str(celery.visibility_timeout)
+            yield Violation(
+                host, "celery_visibility_timeout", message, value=value, fix=f"write more than {RETRY_DELAY}"
+            )
+
+
+def _noticed(fleet: Fleet) -> Iterator[Violation]:
+    for host, index, worker in each_worker(fleet):
+        limit = hard_limit(host, worker)
+        if limit and limit <= NOTICED and worker.pool == "prefork" and host.celery.task_acks_on_timeout:
+            own = worker.time_limit is not None
+            message = (
+                f"a child that was killed may be noticed {NOTICED} s later, and its task ends by this limit before that"
+            )
+            variable, path = ("celery_workers", (index, "time_limit")) if own else ("celery_task_time_limit", ())
+            yield Violation(host, variable, message, path, value=f"{limit:g}")
 
 
 def _timeout_loop(fleet: Fleet) -> Iterator[Violation]:
@@ -269,6 +297,24 @@ RULES = (
         source="celery #9082",
         fix="set celery_task_retry_on_worker_lost: true",
         check=_poison,
+    ),
+    Rule(
+        id="lost-delay",
+        severity=WARNING,
+        says="The retry after a lost child comes before the visibility timeout.",
+        why="it waits in a worker, unacknowledged: what comes back by the timeout meanwhile runs again and again",
+        source="celery 5.7 worker/request.py, app/task.py: default_retry_delay; found by a drill",
+        fix="raise celery_visibility_timeout, or give every task a default_retry_delay below it",
+        check=_lost_delay,
+    ),
+    Rule(
+        id="limit-noticed",
+        severity=WARNING,
+        says="A hard limit leaves time to notice a killed child.",
+        why="a task that hit its limit is acknowledged, while the task of a killed child runs again",
+        source="celery 5.7 concurrency/asynpool.py looks at its children every 5 s; found by a drill: 3 lost in 30 kills",
+        fix=f"write more than {NOTICED}",
+        check=_noticed,
     ),
     Rule(
         id="timeout-loop",
