@@ -21,9 +21,9 @@ from bench.host import Host
 from bench.node import Node
 from bench.remote import Agent
 from bench.run import Run
-from bench.sentinel import watch
 from bench.services import services
 from bench.stage import Staged
+from bench.topology import follow, watch
 from engine.waiting import await_truth
 from verify.clients import celery_client, instance_client, login
 
@@ -73,6 +73,8 @@ class Stack:
             self._start(service for service in described if not service.runs_celery)
             for node in self.redises:
                 self.await_redis(node)
+                with self.client(node) as admin:
+                    follow(admin, staged, node.host.name, node.service.name.removeprefix("redis-"))
             for host in self.fleet.members("sentinel"):
                 watch(staged, host, START)
             self._start(service for service in described if service.runs_celery)
