@@ -15,14 +15,14 @@ REFUSED = 2  # exit code where this machine lacks something
 def up(args: argparse.Namespace) -> None:
     """Make Docker answer, and the images be there: those that are named, or all."""
     from engine.daemon import engine
-    from engine.images import described, ensure, families
+    from engine.images import described, ensure, families, say
 
     groups = families(args.images or described())
     client = engine()
 
     def make(names: list[str]) -> None:
         for name in names:
-            print(f"{name}: {ensure(client, name)}", flush=True)
+            say(f"{name}: {ensure(client, name)}")
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(make, groups))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -72,6 +73,12 @@ def ensure(client: docker.DockerClient, name: str) -> str:
     return _built(client, image) if image.build else _from_packages(client, image)
 
 
+def say(text: str) -> None:
+    """Print a line in one piece, whatever other threads print."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def families(names: Iterable[str]) -> list[list[str]]:
     """Return the names in groups, by the base at the bottom: two groups share nothing, and may be built side by side.
 
@@ -108,11 +115,11 @@ def _pulled(client: docker.DockerClient, image: Image) -> str | None:
         return image.pull
     if any(tag.startswith(f"{REPOSITORY}/{image.name}:") for had in client.images.list() for tag in had.tags):
         return None  # it was built here, as the registry did not answer then
-    print(f"pulling {image.pull}")
+    say(f"pulling {image.pull}")
     try:
         client.images.pull(image.pull)
     except (APIError, ImageNotFound) as error:
-        print(f"{image.pull} cannot be pulled: {error.explanation or error}")
+        say(f"{image.pull} cannot be pulled: {error.explanation or error}")
         return None
     return image.pull
 
@@ -133,7 +140,7 @@ def _bootstrap(client: docker.DockerClient, image: Image, tag: str) -> None:
     with ALONE:
         if not shutil.which("mmdebstrap"):
             install("mmdebstrap")
-    print(f"building {tag} from Debian's packages")
+    say(f"building {tag} from Debian's packages")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "root.tar"
         done = subprocess.run(
@@ -155,7 +162,7 @@ def _built(client: docker.DockerClient, image: Image) -> str:
     tag = f"{REPOSITORY}/{image.name}:{_digest(image, base)}"
     if _there(client, tag):
         return tag
-    print(f"building {tag}")
+    say(f"building {tag}")
     arguments = {"BASE": base, **image.arguments, **({"PIP_OPTIONS": "--no-index"} if image.wheels else {})}
     with _context(image) as context:
         try:

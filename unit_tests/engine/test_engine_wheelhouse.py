@@ -8,12 +8,19 @@ import pytest
 
 from engine.wheelhouse import CHECKOUT, NEEDED, needed
 
+# The oldest patch that a worker meets is Debian's; the official images have a later one.
+DEBIAN = {"3.11": "3.11.2", "3.13": "3.13.5"}
 
-@pytest.mark.parametrize(("name", "python"), [(name, python) for name, of in NEEDED.items() for python in of])
-def test_wheels_for_debians_python_do_for_every_later_patch(name: str, python: str) -> None:
+
+@pytest.mark.parametrize(
+    ("name", "minor"), [("worker.txt", "3.11"), ("worker.txt", "3.13"), ("worker-plus.txt", "3.13")]
+)
+def test_the_wheels_do_for_debians_python_and_every_later_patch(name: str, minor: str) -> None:
     requirements = CHECKOUT / "requirements" / name
-    latest = f"{python.rsplit('.', 1)[0]}.99"
-    assert set(needed(requirements, latest)) <= set(needed(requirements, python))
+    fetched = {pin for python in NEEDED[name] if python.startswith(f"{minor}.") for pin in needed(requirements, python)}
+    wanted = {pin for python in (DEBIAN[minor], f"{minor}.99") for pin in needed(requirements, python)}
+    assert wanted
+    assert wanted <= fetched
 
 
 def test_a_marker_is_judged_by_the_python_that_is_asked_for(tmp_path: Path) -> None:
