@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Drill; return 0 if all promises are kept, 1 if one is broken, 2 where it cannot be done, 130 on Ctrl-C."""
     args = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, what was hurt is healed
     try:
         return _drill(args)
     except (NotPossible, NotStaged) as error:
@@ -63,14 +65,18 @@ def _drill(args: argparse.Namespace) -> int:
     from drill.history import History
     from drill.schedule import schedule
 
+    for name in ("minutes", "rate", "count"):
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            raise NotPossible(f"--{name} {value:g}: must be above 0.")
     unknown = sorted(set(args.fault or ()) - set(FAULTS))
     if unknown:
         raise NotPossible(f"FAULT={unknown[0]} is not known: choose of {', '.join(FAULTS)}.")
     count = args.count or max(LEAST, round(args.minutes * 6))
     folder = args.folder or Path("build") / args.inventory.name
     history = History()
-    print(_command(args))
     with _target(args) as target:
+        print(again(args))
         chosen = [FAULTS[name] for name in args.fault or FAULTS if FAULTS[name].needs <= target.abilities]
         left_out = sorted(name for name in args.fault or FAULTS if not FAULTS[name].needs <= target.abilities)
         if left_out:
@@ -83,7 +89,7 @@ def _drill(args: argparse.Namespace) -> int:
         )
         began, transport = time.monotonic(), target.transport
         try:
-            result = drill(target, plan, history, rate=args.rate, patience=target.patience)
+            result = drill(target, plan, history, rate=args.rate)
         finally:
             folder.mkdir(parents=True, exist_ok=True)
             history.write(folder / "history.jsonl")
@@ -93,19 +99,23 @@ def _drill(args: argparse.Namespace) -> int:
         if cost.times >= MANY:
             file = folder / "drills" / f"{cost.fault}-{transport}.json"
             file.parent.mkdir(parents=True, exist_ok=True)
-            row = {**asdict(cost), "transport": transport, "command": _command(args), "date": time.strftime("%Y-%m-%d")}
+            row = {**asdict(cost), "transport": transport, "command": again(args), "date": time.strftime("%Y-%m-%d")}
             file.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     outcome.tell(result)
     print(f"in {time.monotonic() - began:.0f} s; {folder}/drill.json, {folder}/history.jsonl")
     return 0 if result.kept else BROKEN
 
 
-def _command(args: argparse.Namespace) -> str:
+def again(args: argparse.Namespace) -> str:
     """Return the command that does the same again."""
-    said = {"FAULT": " ".join(args.fault or ()), "COUNT": args.count, "MATRIX": args.matrix}
+    said = {
+        "FAULT": " ".join(args.fault or ()),
+        "COUNT": args.count,
+        "MATRIX": args.matrix,
+        "SET": " ".join(args.set),
+    }
     words = [f"MINUTES={args.minutes:g}", f"SEED={args.seed}", f"RATE={args.rate:g}"]
     words += [f'{name}="{value}"' if " " in str(value) else f"{name}={value}" for name, value in said.items() if value]
-    words += [f"SET={word}" for word in args.set]
     return " ".join(["make drill", f"ENV={args.inventory.name}", *words])
 
 
@@ -124,8 +134,10 @@ def _target(args: argparse.Namespace) -> Iterator[Target]:
             raise NotPossible(f"MATRIX={args.matrix!r}: a drill is of one combination: name one value each.")
         with Run(client) as run:
             yield Containers(run, first.settings(client), _settings(args.set))
+    elif args.set or args.matrix:
+        raise NotPossible(f"{args.inventory}: --set and --matrix are for containers; hosts are drilled as they are.")
     else:
-        from drill.targets.hosts import hosts
+        from drill.targets.access import hosts
 
         with hosts(args.inventory) as target:
             yield target

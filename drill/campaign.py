@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from redis import RedisError
 
 from drill import nemesis
 from drill.checker import judge
-from drill.history import History, Kind
+from drill.history import Event, History, Kind
 from drill.nemesis import Tell, haunt
 from drill.schedule import Planned
 from drill.sender import Sender
@@ -32,8 +35,25 @@ class Outcome:
 
     planned: Planned
     felt: Felt
-    may_lose: int
-    complaints: tuple[str, ...]
+    gap: int  # tasks that may be lost between fetching a message and writing it down
+    unwritten: int  # tasks that may be lost as no disk or replica has them yet
+    within: float  # seconds from the heal until tasks have to be consumed again
+
+    @property
+    def may_lose(self) -> int:
+        """Tasks that it may lose."""
+        return self.gap + self.unwritten
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What it did and may not."""
+        lost, after = self.felt.lost, self.felt.recovered_after_heal
+        found = [f"lost {lost}, may lose {self.may_lose}"] if lost > self.may_lose else []
+        if after is None:
+            found.append("never consumed again")
+        elif after > self.within:
+            found.append(f"consumed again after {after:.1f} s, may take {self.within:g} s")
+        return tuple(found)
 
     @property
     def kept(self) -> bool:
@@ -55,9 +75,7 @@ class Result:
         return not self.complaints and all(outcome.kept for outcome in self.outcomes)
 
 
-def drill(
-    target: Target, plan: Sequence[Planned], history: History, *, rate: float, patience: float, tell: Tell = print
-) -> Result:
+def drill(target: Target, plan: Sequence[Planned], history: History, *, rate: float, tell: Tell = print) -> Result:
     """Hurt a target while tasks arrive at a steady rate, and judge.
 
     Args:
@@ -65,38 +83,64 @@ def drill(
         plan: what happens.
         history: takes everything.
         rate: tasks per second.
-        patience: seconds that the last task may take after everything is healed: above the visibility timeout.
         tell: is told of each fault as it happens.
     """
     sender = Sender(target.publish, rate, history, threads=THREADS)
     sender.start()
     try:
-        _await_finished(target, history, int(rate), FIRST)
-        haunt(target, plan, history, tell)
-        needs = _settle(target)
+        first = max(1, int(rate))
+        await_truth(f"the end of {first} tasks", lambda: len(_finished(target, history, sender.prefix)) >= first, FIRST)
+        needs = _needs(haunt, target, plan, history, tell) + _needs(_settle, target)
         time.sleep(CALM)
     finally:
         with contextlib.suppress(TimeoutError):  # what hangs has no acknowledgement, and so is in doubt
             sender.stop()
-    _drain(target, history, patience)
-    verdict = judge(history, aftermath=patience)
+    tell(f"     all healed; up to {target.patience:g} s for what comes back by the visibility timeout")
+    _drain(target, history, sender.prefix, target.patience)
+    return result(target, plan, history, rate=rate, needs=needs)
+
+
+def result(
+    target: Target, plan: Sequence[Planned], history: Iterable[Event], *, rate: float, needs: Iterable[str] = ()
+) -> Result:
+    """Judge what has happened, beside what may.
+
+    Args:
+        target: that was hurt; what it may lose depends on how it is made.
+        plan: what was meant to happen; what did not is not judged.
+        history: everything.
+        rate: tasks per second.
+        needs: what a person has to see to.
+    """
+    history = list(history)
+    verdict = judge(history, aftermath=target.patience)
     felt = {fault.id: fault for fault in verdict.faults}
-    outcomes = tuple(_outcome(target, planned, felt[nemesis.entry(planned)], rate) for planned in plan)
+    happened = {event.entry: event for event in history if event.kind is Kind.FAULT}
+    outcomes = tuple(
+        _outcome(target, planned, felt[id_], rate, master=bool(happened[id_].detail.get("master")))
+        for planned in plan
+        if (id_ := nemesis.entry(planned)) in happened
+    )
     return Result(outcomes, verdict, (*needs, *_unexplained(verdict), *_often(outcomes)))
 
 
-def _outcome(target: Target, planned: Planned, felt: Felt, rate: float) -> Outcome:
+def _outcome(target: Target, planned: Planned, felt: Felt, rate: float, *, master: bool) -> Outcome:
+    """Return what a fault did beside what it may do.
+
+    Args:
+        target: that was hurt.
+        planned: the fault.
+        felt: what it did.
+        rate: tasks per second.
+        master: whether it happened to the Redis that took writes.
+    """
     fault = planned.fault
-    reached = len(target.workers) if fault.where == "redis" else 1
+    reached = 1 if fault.where == "worker" else len(target.workers) if master else 0  # nobody listens to a replica
     gap = fault.loses * reached if target.transport == "redis" else 0
-    may_lose = gap + round(fault.window * rate)
-    complaints = [f"lost {felt.lost}, may lose {may_lose}"] if felt.lost > may_lose else []
-    after = felt.recovered_after_heal
-    if after is None or after > fault.within:
-        complaints.append(
-            f"consumed again after {'for ever' if after is None else f'{after:.1f} s'}: {fault.within:g} s"
-        )
-    return Outcome(planned, felt, may_lose, tuple(complaints))
+    failover = target.failover if master else None
+    window = max(fault.window, failover.window if failover else 0.0)
+    within = fault.within + (failover.seconds if failover else 0.0)
+    return Outcome(planned, felt, gap, round(window * rate), within)
 
 
 def _unexplained(verdict: Verdict) -> list[str]:
@@ -108,34 +152,38 @@ def _unexplained(verdict: Verdict) -> list[str]:
 
 
 def _often(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return kinds of faults that lose more than one task each on average, besides what a disk has not got yet."""
+    """Return kinds of faults that lose more than one task each on average, besides what no disk or replica has yet."""
     by_name: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        if not outcome.planned.fault.window:
+        if not outcome.unwritten:
             by_name[outcome.planned.fault.name].append(outcome)
     losses = {name: sum(outcome.felt.lost for outcome in of) / len(of) for name, of in by_name.items()}
     return [f"{name} loses {mean:.1f} tasks each, more than one" for name, mean in losses.items() if mean > 1]
 
 
-def _settle(target: Target) -> list[str]:
+def _needs(do: Callable[..., object], *words: Any) -> list[str]:
+    """Do something; return what a person has to see to, if it does not work."""
     try:
-        target.settle(SETTLE)
-    except NotPossible as error:
+        do(*words)
+    except (NotPossible, RedisError) as error:
         return [f"needs a person: {error}"]
     return []
 
 
-def _finished(target: Target, history: History) -> set[str]:
-    history.merge(target.events())
+def _settle(target: Target) -> None:
+    target.mend()
+    target.await_whole(SETTLE)
+    target.await_workers(SETTLE)
+
+
+def _finished(target: Target, history: History, prefix: str) -> set[str]:
+    """Take over what the workers say of our entries, and return those that have finished."""
+    history.merge(event for event in target.events() if event.entry.startswith(prefix))
     return {event.entry for event in history if event.kind is Kind.FINISHED}
 
 
-def _await_finished(target: Target, history: History, count: int, seconds: float) -> None:
-    await_truth(f"{count} finished tasks", lambda: len(_finished(target, history)) >= count, seconds)
-
-
-def _drain(target: Target, history: History, seconds: float) -> None:
+def _drain(target: Target, history: History, prefix: str, seconds: float) -> None:
     """Wait until all has run that was accepted, for so long at most: what is lost never comes."""
     accepted = {event.entry for event in history if event.kind is Kind.ACKNOWLEDGED}
     with contextlib.suppress(NotPossible):
-        await_truth("the end of every task", lambda: accepted <= _finished(target, history), seconds)
+        await_truth("the end of every task", lambda: accepted <= _finished(target, history, prefix), seconds)

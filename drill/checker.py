@@ -140,6 +140,11 @@ def _latency(ways: Iterable[tuple[float, float]]) -> Latency:
     return Latency(len(took), nearest(50), nearest(95), nearest(99), took[-1])
 
 
+def _first_after(time: float, sent: Mapping[str, Event], finished: Mapping[str, Event]) -> float | None:
+    """Return the first finish of an entry that was submitted after a time, or None."""
+    return min((finished[entry].at for entry in sent.keys() & finished.keys() if sent[entry].at > time), default=None)
+
+
 def _through(
     fault: Window,
     sent: Mapping[str, Event],
@@ -150,7 +155,8 @@ def _through(
     duplicated: int,
 ) -> Fault:
     """Return what one fault did."""
-    again = min((finished[entry].at for entry in ways if sent[entry].at > fault.began), default=None)
+    again = _first_after(fault.began, sent, finished)
+    after_heal = None if fault.healed is None else _first_after(fault.healed, sent, finished)
     return Fault(
         id=fault.id,
         name=fault.name,
@@ -158,7 +164,7 @@ def _through(
         healed=fault.healed,
         latency=_latency(way for way in ways.values() if way[0] <= fault.end() and way[1] >= fault.began),
         recovered=None if again is None else again - fault.began,
-        recovered_after_heal=None if again is None or fault.healed is None else max(0.0, again - fault.healed),
+        recovered_after_heal=None if after_heal is None or fault.healed is None else after_heal - fault.healed,
         lost=lost,
         duplicated=duplicated,
     )

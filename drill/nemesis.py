@@ -10,6 +10,7 @@ from drill.schedule import Planned
 from drill.targets.target import Target
 
 Tell = Callable[[str], object]
+WHOLE = 60.0  # seconds until Redis has recovered from the fault before
 
 
 def entry(planned: Planned) -> str:
@@ -18,28 +19,38 @@ def entry(planned: Planned) -> str:
 
 
 def haunt(target: Target, schedule: Iterable[Planned], history: History, tell: Tell = print) -> None:
-    """Do everything that is planned; whatever happens, the fault that is under way is healed.
+    """Do everything that is planned.
 
     Args:
         target: that is hurt.
         schedule: in the order of time.
         history: takes begin and end of each fault.
         tell: is told of each fault as it happens.
+
+    Raises:
+        NotPossible: if a fault cannot be done or healed, or Redis does not recover from the one before.
     """
     began = time.monotonic()
     for planned in schedule:
         time.sleep(max(0.0, began + planned.at - time.monotonic()))
-        tell(f"{planned.number:>3}  {planned.fault.says} [{planned.name}]")
-        inflict(target, planned, history)
+        target.await_whole(WHOLE)  # promises are for one fault at a time
+        inflict(target, planned, history, tell)
 
 
-def inflict(target: Target, planned: Planned, history: History) -> None:
-    """Let one fault happen, and heal it."""
+def inflict(target: Target, planned: Planned, history: History, tell: Tell = print) -> None:
+    """Let one fault happen, and heal it; whatever comes in between, nothing stays hurt."""
+    name, fault = planned.name, planned.fault
+    master = target.master if fault.where == "redis" else None
+    tell(f"{planned.number:>3}  {fault.says} [{name}{', the master' if master == name else ''}]")
     # Before it is in force: what it kills may have been fetched while it began.
-    history.append(Kind.FAULT, entry(planned), name=planned.fault.name, service=planned.name)
-    heal = planned.fault.begin(target, planned.name)
+    history.append(Kind.FAULT, entry(planned), name=fault.name, service=name, master=master == name)
     try:
-        time.sleep(planned.lasts)
-    finally:
-        heal()
-        history.append(Kind.HEALED, entry(planned))
+        heal = fault.begin(target, name)
+        try:
+            time.sleep(planned.lasts)
+        finally:
+            heal()
+    except BaseException:  # Ctrl-C, too
+        target.mend()
+        raise
+    history.append(Kind.HEALED, entry(planned))

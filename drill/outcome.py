@@ -38,7 +38,7 @@ def as_dict(result: Result) -> dict[str, Any]:
             "service": outcome.planned.name,
             "lasts": outcome.planned.lasts,
             "may_lose": outcome.may_lose,
-            "within": outcome.planned.fault.within,
+            "within": outcome.within,
             "complaints": outcome.complaints,
         }
         for outcome in result.outcomes

@@ -42,9 +42,14 @@ def redis_addresses(host: HostSettings, instance: RedisInstance) -> tuple[list[A
     return [(name, port) for port in ports for name in ((address, LOOPBACK) if hidden else (address,))], hidden
 
 
-def routes(fleet: Fleet) -> dict[str, dict[Address, Address]]:
-    """Return host to log in to → address that a client asks for → address as that host reaches it."""
-    workers = fleet.members("celery") or fleet.celery_hosts() or list(fleet)
+def routes(fleet: Fleet, through: str = "") -> dict[str, dict[Address, Address]]:
+    """Return host to log in to → address that a client asks for → address as that host reaches it.
+
+    Args:
+        fleet: whose Redis and Sentinels are asked.
+        through: a host that reaches them; the first worker host by default.
+    """
+    workers = [fleet.hosts[through]] if through else fleet.members("celery") or fleet.celery_hosts() or list(fleet)
     found: dict[str, dict[Address, Address]] = {}
     for host in fleet:
         for instance in host.instances:
@@ -134,8 +139,13 @@ def redirected(table: Mapping[Address, int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def tunnel(fleet: Fleet, inventory: Path) -> Iterator[None]:
+def tunnel(fleet: Fleet, inventory: Path, through: str = "") -> Iterator[None]:
     """Reach every Redis and Sentinel of a fleet of servers through their own SSH; nothing where all runs here.
+
+    Args:
+        fleet: whose Redis and Sentinels are reached.
+        inventory: says how to log in.
+        through: a host that reaches them; the first worker host by default.
 
     Raises:
         NoTunnel: if a host cannot be logged in to.
@@ -146,13 +156,18 @@ def tunnel(fleet: Fleet, inventory: Path) -> Iterator[None]:
     reached = connections(inventory)
     with contextlib.ExitStack() as stack:
         table: dict[Address, int] = {}
-        for host, addresses in routes(fleet).items():
+        for host, addresses in routes(fleet, through).items():
             if host not in reached:
                 continue
             ports = free_ports(len(addresses))
             words = command(host, reached[host], dict(zip(ports, addresses.values(), strict=True)))
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for us: what cleans up afterwards needs the way
             )
             stack.enter_context(process)
             stack.callback(process.terminate)

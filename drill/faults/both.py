@@ -18,7 +18,7 @@ def _kill(target: Target, *names: str) -> Heal:
 
 
 def _redis_and_worker(target: Target, name: str) -> Heal:
-    return _kill(target, target.redises[0], name)
+    return _kill(target, name, target.workers[0])
 
 
 def _all_workers(target: Target, _: str) -> Heal:
@@ -26,6 +26,6 @@ def _all_workers(target: Target, _: str) -> Heal:
 
 
 BOTH = (
-    Fault("redis-and-worker", "Redis and a worker killed at once", "worker", _redis_and_worker, (0, 1), loses=2),
+    Fault("redis-and-worker", "Redis and a worker killed at once", "redis", _redis_and_worker, (0, 1), loses=1),
     Fault("workers-away", "all workers killed at once", "worker", _all_workers, (1, 2), loses=2),
 )

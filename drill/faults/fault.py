@@ -23,7 +23,7 @@ class Fault:
     Attributes:
         name: as `make drill FAULT=…` takes it.
         says: what happens, for people.
-        where: what kind of service it happens to.
+        where: what kind of service it happens to: one that is drawn.
         begin: does it to the service of that name, and returns what heals it.
         lasts: seconds between the two, drawn evenly.
         loses: most tasks that each worker process in reach of it may lose on the stock transport, which has a gap between

@@ -11,6 +11,7 @@ from drill.faults.fault import Fault, Heal, over
 from drill.targets.target import Target
 
 LITTLE = "1mb"  # less than an idle Redis has in use: nothing more is taken
+CROWD = "99"  # replicas: more than any Redis has
 
 
 def _kill(target: Target, name: str) -> Heal:
@@ -54,7 +55,7 @@ def _kill_in_rewrite(target: Target, name: str) -> Heal:
 
 
 _full = partial(_configure, option="maxmemory", value=LITTLE)
-_alone = partial(_configure, option="min-replicas-to-write", value="1")
+_alone = partial(_configure, option="min-replicas-to-write", value=CROWD)
 
 REDIS = (
     Fault("redis-kill", "kill -9 of Redis, started at once", "redis", _kill, loses=1),
@@ -64,6 +65,6 @@ REDIS = (
     Fault("redis-freeze", "Redis stands still for longer than clients wait", "redis", _pause, (6, 8), loses=1),
     Fault("redis-connections", "all connections to Redis are closed", "redis", _drop_connections, loses=1),
     Fault("redis-memory", "Redis has no memory left", "redis", _full, (2, 4), loses=1, within=15),
-    Fault("redis-writes", "Redis takes no writes: a replica is missing", "redis", _alone, (2, 4), loses=1, within=15),
+    Fault("redis-writes", "Redis takes no writes: replicas are missing", "redis", _alone, (2, 4), loses=1, within=15),
     Fault("redis-rewrite-kill", "kill -9 of Redis in a rewrite of its AOF", "redis", _kill_in_rewrite, loses=1),
 )

@@ -16,7 +16,7 @@ from bench.run import Run
 from bench.stack import Stack
 from bench.stage import Variant, stage
 from drill.history import Event, History
-from drill.targets.target import Cut, patience
+from drill.targets.target import Cut, Failover, failover, patience
 from engine.errors import NotPossible
 
 SECOND = {"worker-2": {"groups": ["celery"]}}
@@ -63,14 +63,24 @@ class Containers:
         return [node.name for node in self.stack.redises]
 
     @property
+    def master(self) -> str:
+        """The first Redis: there is no other."""
+        return self.redises[0]
+
+    @property
     def workers(self) -> list[str]:
         """The worker processes."""
         return [node.name for node in self.stack.workers]
 
     @property
     def abilities(self) -> frozenset[str]:
-        """A disk, or nothing."""
-        return frozenset({"disk"} if self._disk else ())
+        """A network, and a disk where this machine gives one."""
+        return frozenset({"network", "disk"} if self._disk else {"network"})
+
+    @property
+    def failover(self) -> Failover | None:
+        """What a failover may cost."""
+        return failover(self.stack.fleet)
 
     def _node(self, name: str) -> Node:
         return self.stack.nodes[name]
@@ -166,8 +176,16 @@ class Containers:
         self._seen.read(*self.stack.histories())
         return iter(self._seen)
 
-    def settle(self, seconds: float) -> None:
-        """Heal everything; a worker that does not answer then needs a person."""
+    def mend(self) -> None:
+        """Undo whatever faults have left."""
+        if self._disk:
+            self._disk.empty()
         heal(self.stack)
-        self.stack.await_redis()
+
+    def await_whole(self, seconds: float) -> None:
+        """Wait until Redis answers."""
+        self.stack.await_redis(seconds=seconds)
+
+    def await_workers(self, seconds: float) -> None:
+        """Wait until every worker answers."""
         self.stack.await_workers(seconds)

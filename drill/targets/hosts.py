@@ -4,140 +4,159 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import cached_property
-from pathlib import Path
+from typing import Literal
 
 from celery import Celery
-from redis import Redis
+from redis import Redis, RedisError
 
 from drill.history import Event, History, events
-from drill.targets.target import Cut, patience
+from drill.targets.login import Logins
+from drill.targets.target import Cut, Failover, failover, patience
 from engine.errors import NotPossible
 from engine.waiting import await_truth
-from settings.loader import InventoryRefused, load
+from settings.fleet import Fleet
+from settings.model.redis import RedisInstance
 from verify.clients import celery_client, instance_client, login
-from verify.tunnel import NoTunnel, connections, ssh, tunnel
 
 TASK = "probe.record"
 WORK = 0.05  # seconds that a task takes
 HISTORY = "/var/lib/celery/history.jsonl"
-KEPT = 5.0  # seconds that a login is kept for the next command
-# Both ways, and nothing of the loopback; SSH stays open, as the way to heal it.
+UNIT = "celery-worker@"
+State = Literal["master", "in sync", "neither"]
+STOPPED = 120.0  # seconds that a worker may take to end
+# Both ways, and nothing of the loopback; SSH stays open, as the way to heal it. Ahead of the firewall's own table.
 RULES = """table inet drill {{
-  chain in {{ type filter hook input priority -10; iif != lo tcp dport != 22 {verdict}; }}
-  chain out {{ type filter hook output priority -10; oif != lo tcp sport != 22 {verdict}; }}
+  chain in {{ type filter hook input priority -10; iif != lo tcp dport != {ssh} {verdict}; }}
+  chain out {{ type filter hook output priority -10; oif != lo tcp sport != {ssh} {verdict}; }}
 }}"""
+DEVICE = "dev=$(ip -o route show default | sed -n '1s/.* dev \\([^ ]*\\).*/\\1/p')"
+HEALED = f"nft delete table inet drill 2>/dev/null; {DEVICE}; tc qdisc del dev $dev root 2>/dev/null; true"
 
 
 class Hosts:
     """A target; its services are units of systemd, named `unit@host`."""
 
-    abilities: frozenset[str] = frozenset()  # nobody fills the disk of a server, or cuts its power
-
-    def __init__(self, inventory: Path) -> None:
-        """Read the inventory; a tunnel to its Redis must be open.
+    def __init__(self, fleet: Fleet, logins: Logins) -> None:
+        """Log in to every host; a tunnel to its Redis must be open.
 
         Raises:
-            NotPossible: where it is no deployment that can be drilled.
+            NotPossible: if a host cannot be reached as root.
         """
-        self.fleet = load(inventory).fleet
-        self._logins = connections(inventory)
-        if not all(host.stack.stack_drill for host in self.fleet):
-            raise NotPossible(
-                f"{inventory}: nobody lets faults loose on a deployment that does not allow it: `stack_drill: true` in its "
-                "group_vars does. Never say that of production."
-            )
-        with_supervisor = [host.name for host in self.fleet if host.stack.process_manager != "systemd"]
-        if with_supervisor:
-            raise NotPossible(f"{', '.join(with_supervisor)} run under supervisor: a drill over SSH takes systemd.")
+        self._fleet = fleet
+        self._logins = logins
+        self._celery = fleet.celery_hosts()[0]
+        routed = (route.queue for route in self._celery.celery.routes if fnmatch(TASK, route.match))
+        self._queue = next(routed, self._celery.celery.task_default_queue)
+        able = [logins.run(host.name, "command -v nft; command -v tc; true").split() for host in fleet]
+        # nobody fills the disk of a server, or cuts its power
+        self.abilities = frozenset({"network"} if all(len(found) == 2 for found in able) else ())
+        self._read: Counter[str] = Counter()  # bytes of each host's history
+        for host in self._worker_hosts:
+            self._read[host] = int(logins.run(host, f"stat -c %s {HISTORY} 2>/dev/null || echo 0"))
 
     @property
     def transport(self) -> str:
         """How workers fetch: redis or redis-plus."""
-        return self.fleet.celery_hosts()[0].celery.transport
+        return self._celery.celery.transport
 
     @property
     def patience(self) -> float:
         """Seconds after which a task that came back by the visibility timeout must have run."""
-        return patience(self.fleet)
+        return patience(self._fleet)
+
+    @property
+    def failover(self) -> Failover | None:
+        """What a failover may cost."""
+        return failover(self._fleet)
 
     @cached_property
     def redises(self) -> list[str]:
-        """The Redis servers that hold the queues, the present master first."""
-        instance = self.fleet.celery_hosts()[0].celery.broker_instance
-        names = [f"redis-{instance}@{host.name}" for host, _ in self.fleet.members_of(instance)]
-        return sorted(names, key=lambda name: self._role(name) != "master")
+        """The Redis servers that hold the queues, in the order of the inventory."""
+        instance = self._celery.celery.broker_instance
+        return [f"redis-{instance}@{host.name}" for host, _ in self._fleet.members_of(instance)]
+
+    @property
+    def master(self) -> str | None:
+        """The one that takes writes; it is asked each time, as Sentinel may have made it another."""
+        masters = [name for name in self.redises if self._state(name) == "master"]
+        return masters[0] if len(masters) == 1 else None
 
     @cached_property
     def workers(self) -> list[str]:
-        """The worker processes."""
+        """The worker processes that serve the queue of our tasks."""
+        return self._units(self._queue)
+
+    def _units(self, queue: str | None = None) -> list[str]:
+        """Return worker processes: those of a queue, or all."""
         return [
-            f"celery-worker@{worker.name}-{number}@{host.name}"
-            for host in self.fleet.members("celery")
+            f"{UNIT}{worker.name}-{number}@{host.name}"
+            for host in self._fleet.members("celery")
             for worker in host.workers
+            if queue is None or queue in worker.queues
             for number in range(1, worker.processes + 1)
         ]
+
+    @cached_property
+    def _worker_hosts(self) -> list[str]:
+        return sorted({_parts(name)[1] for name in self._units()})
 
     # -- to a service
 
     def kill(self, name: str) -> None:
-        """End all its processes; systemd starts it again."""
-        self._unit(name, "kill --kill-whom=all --signal=KILL")
+        """End all its processes; systemd is told to leave it so."""
+        self._systemctl(name, "kill --kill-whom=all --signal=KILL", "stop")
 
     def kill_main(self, name: str) -> None:
         """End its main process; systemd starts it again."""
-        self._unit(name, "kill --kill-whom=main --signal=KILL")
+        self._systemctl(name, "kill --kill-whom=main --signal=KILL")
 
     def kill_children(self, name: str, count: int) -> None:
         """End children of its pool."""
         unit, host = _parts(name)
-        main = f"$(systemctl show --property=MainPID --value {unit})"
-        self._on(host, f"pgrep -P {main} | head -n {count} | xargs -r kill -KILL")
+        self._logins.run(host, f"pgrep -P $({_main(unit)}) | head -n {count} | xargs -r kill -KILL")
 
     def stop(self, name: str, signal: str = "TERM") -> None:
         """End it by a signal, and wait until it has; after any but TERM systemd starts it again."""
-        unit, host = _parts(name)
         if signal == "TERM":
-            self._unit(name, "stop")
+            self._systemctl(name, "stop")
             return
-        asked = f"systemctl show --property=MainPID --value {unit}"
-        main = self._on(host, asked).strip()
-        self._unit(name, f"kill --kill-whom=main --signal={signal}")
-        await_truth(f"the end of {name} by SIG{signal}", lambda: self._on(host, asked).strip() != main, 120)
+        unit, host = _parts(name)
+        before = self._logins.run(host, _main(unit))
+        self._systemctl(name, f"kill --kill-whom=main --signal={signal}")
+        await_truth(f"the end of {name} by SIG{signal}", lambda: self._logins.run(host, _main(unit)) != before, STOPPED)
 
     def start(self, name: str) -> None:
-        """Start it, unless it runs."""
-        self._unit(name, "start")
+        """Start it, unless it runs or systemd is about to start it."""
+        unit, host = _parts(name)
+        state = f"$(systemctl show --property=ActiveState --value {shlex.quote(unit)})"
+        self._logins.run(host, f"case {state} in active|activating) ;; *) systemctl start {shlex.quote(unit)} ;; esac")
 
     def pause(self, name: str) -> None:
         """Freeze its processes."""
-        self._unit(name, "kill --kill-whom=all --signal=STOP")
+        self._systemctl(name, "kill --kill-whom=all --signal=STOP")
 
     def resume(self, name: str) -> None:
         """Let them go on."""
-        self._unit(name, "kill --kill-whom=all --signal=CONT")
+        self._systemctl(name, "kill --kill-whom=all --signal=CONT")
 
     # -- to a host
 
     def cut(self, host: str, how: Cut) -> None:
         """Let nothing through but SSH."""
         verdict = "drop" if how == "drop" else "reject with icmpx type port-unreachable"
-        self._on(host, f"nft {shlex.quote(RULES.format(verdict=verdict))}")
+        self._logins.run(host, f"nft {shlex.quote(RULES.format(verdict=verdict, ssh=self._logins.port(host)))}")
 
     def throttle(self, host: str, rate: str) -> None:
         """Slow down what it sends."""
-        self._on(host, f"tc qdisc replace dev {self._device(host)} root tbf rate {rate} burst 4kb latency 2s")
+        self._logins.run(host, f"{DEVICE}; tc qdisc replace dev $dev root tbf rate {rate} burst 4kb latency 2s")
 
     def heal(self, host: str) -> None:
         """Let everything through again."""
-        quiet = "2>/dev/null || true"
-        self._on(host, f"nft delete table inet drill {quiet}; tc qdisc del dev {self._device(host)} root {quiet}")
-
-    def _device(self, host: str) -> str:
-        return self._on(host, "ip -o route show default | head -n 1 | sed 's/.* dev \\([^ ]*\\).*/\\1/'").strip()
+        self._logins.run(host, HEALED)
 
     # -- to a disk
 
@@ -157,88 +176,108 @@ class Hosts:
 
     def admin(self, name: str) -> Redis:
         """Return a client of a Redis, as its administrator."""
-        unit, host = _parts(name)
-        of = self.fleet.hosts[host]
-        instance = next(one for one in of.instances if f"redis-{one.name}" == unit)
-        return instance_client(of, instance, login(of, "admin"))
+        host = self._fleet.hosts[_parts(name)[1]]
+        return instance_client(host, self._instance(name), login(host, "admin"))
 
-    def _role(self, name: str) -> str:
-        with self.admin(name) as admin:
-            return str(admin.info("replication")["role"])
+    def _instance(self, name: str) -> RedisInstance:
+        unit, host = _parts(name)
+        return next(one for one in self._fleet.hosts[host].instances if f"redis-{one.name}" == unit)
+
+    def _state(self, name: str) -> State:
+        """Return what a Redis is now; `neither`, too, if it gives no answer."""
+        try:
+            with self.admin(name) as admin:
+                told = admin.info("replication")
+        except (RedisError, OSError):
+            return "neither"
+        if told["role"] == "master":
+            return "master"
+        return "in sync" if told["master_link_status"] == "up" else "neither"
 
     @cached_property
     def _app(self) -> Celery:
-        return celery_client(self.fleet, self.fleet.celery_hosts()[0])
+        return celery_client(self._fleet, self._celery)
 
     def publish(self, entry: str) -> object:
         """Send one task, to the queue that its route says."""
-        celery = self.fleet.celery_hosts()[0].celery
-        routed = (route.queue for route in celery.routes if fnmatch(TASK, route.match))
-        queue = next(routed, celery.task_default_queue)
-        return self._app.send_task(TASK, kwargs={"entry": entry, "seconds": WORK}, queue=queue, ignore_result=True)
+        return self._app.send_task(
+            TASK, kwargs={"entry": entry, "seconds": WORK}, queue=self._queue, ignore_result=True
+        )
 
     @cached_property
     def _seen(self) -> History:
         return History()
 
     def events(self) -> Iterator[Event]:
-        """Return what the workers have written down."""
-        for host in {_parts(name)[1] for name in self.workers}:
-            told = self._on(host, f"test ! -e {HISTORY} || cat {HISTORY}")
-            self._seen.merge(events(told.encode(), f"{host}:{HISTORY}"))
+        """Return what the workers have written down since the begin."""
+        for host in self._worker_hosts:
+            told = self._logins.run(host, f"test ! -e {HISTORY} || tail -c +{self._read[host] + 1} {HISTORY}").encode()
+            whole = told[: told.rfind(b"\n") + 1]  # a line may be under way
+            self._read[host] += len(whole)
+            self._seen.merge(events(whole, f"{host}:{HISTORY}"))
         return iter(self._seen)
 
-    def settle(self, seconds: float) -> None:
-        """Heal everything; a worker that does not answer then needs a person."""
-        for host in self.fleet:
-            self.heal(host.name)
-        for name in (*self.redises, *self.workers):
-            self.resume(name)
-        control = self._app.control
-        wanted = {f"{_parts(name)[0].removeprefix('celery-worker@')}@{_parts(name)[1]}" for name in self.workers}
+    # -- being well
+
+    def mend(self) -> None:
+        """Undo whatever faults have left, host by host; one that cannot be reached does not keep the others from it.
+
+        Raises:
+            NotPossible: naming what could not be mended.
+        """
+        failed = []
+        for host in self._fleet:
+            units = [unit for unit, of in map(_parts, (*self.redises, *self._units())) if of == host.name]
+            again = [f"systemctl kill --kill-whom=all --signal=CONT {unit} 2>/dev/null" for unit in units]
+            start = [f"systemctl start --no-block {' '.join(units)}"] if units else []
+            try:
+                self._logins.run(host.name, "; ".join((HEALED, *again, *start)))
+            except NotPossible as error:
+                failed.append(str(error))
+        for name in self.redises:
+            with contextlib.suppress(RedisError, OSError), self.admin(name) as admin:
+                instance = self._instance(name)
+                admin.config_set("maxmemory", instance.maxmemory)
+                admin.config_set("min-replicas-to-write", instance.min_replicas_to_write)
+        if failed:
+            raise NotPossible("; ".join(failed))
+
+    def await_whole(self, seconds: float) -> None:
+        """Wait until there is one master and the others follow it."""
+        count = len(self.redises)
+
+        def whole() -> bool:
+            states = Counter(map(self._state, self.redises))
+            return states["master"] == 1 and states["in sync"] == count - 1
+
+        await_truth(f"one master among {', '.join(self.redises)} with the others in sync", whole, seconds)
+
+    def await_workers(self, seconds: float) -> None:
+        """Wait until every worker answers, those of other queues, too."""
+        wanted = {f"{unit.removeprefix(UNIT)}@{host}" for unit, host in map(_parts, self._units())}
+        missing = set(wanted)
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
-                return set(control.inspect(timeout=2.0).ping() or ()) >= wanted
-            return False
+                missing.difference_update(self._app.control.inspect(timeout=2.0).ping() or ())
+            return not missing
 
-        await_truth(f"an answer of {', '.join(sorted(wanted))}", answered, seconds)
+        try:
+            await_truth("an answer of every worker", answered, seconds)
+        except NotPossible:
+            raise NotPossible(f"{', '.join(sorted(missing))} did not answer within {seconds:g} s.") from None
 
-    def _unit(self, name: str, words: str) -> None:
+    def _systemctl(self, name: str, *commands: str) -> None:
         unit, host = _parts(name)
-        self._on(host, f"systemctl {words} {shlex.quote(unit)}")
+        self._logins.run(host, " && ".join(f"systemctl {words} {shlex.quote(unit)}" for words in commands))
 
-    def _on(self, host: str, script: str) -> str:
-        """Run a shell script as root.
 
-        Raises:
-            NotPossible: if it fails, or the host cannot be logged in to.
-        """
-        words = ssh(host, self._logins[host], "-o", "ControlMaster=auto", "-o", f"ControlPersist={KEPT:g}")
-        done = subprocess.run(
-            [*words, f"sudo -n sh -c {shlex.quote(script)}"], capture_output=True, text=True, check=False, timeout=180
-        )
-        if done.returncode:
-            raise NotPossible(f"{host}: {script}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
+def _main(unit: str) -> str:
+    """Return the command that tells the number of a unit's main process."""
+    return f"systemctl show --property=MainPID --value {shlex.quote(unit)}"
 
 
 def _parts(name: str) -> tuple[str, str]:
     """Return unit and host."""
     unit, _, host = name.rpartition("@")
     return unit, host
-
-
-@contextlib.contextmanager
-def hosts(inventory: Path) -> Iterator[Hosts]:
-    """Yield the hosts of an inventory, as long as a tunnel to their Redis is open.
-
-    Raises:
-        NotPossible: if the inventory is refused, or a host cannot be reached.
-    """
-    try:
-        fleet = load(inventory).fleet
-        with tunnel(fleet, inventory):
-            yield Hosts(inventory)
-    except (InventoryRefused, NoTunnel) as error:
-        raise NotPossible(str(error)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from redis import Redis
@@ -12,6 +13,33 @@ from settings.fleet import Fleet
 
 Cut = Literal["drop", "reject"]  # silent, as an unplugged cable; or refused, as a closed port
 MARGIN = 10.0  # seconds that a task which came back late may wait and run
+# Sentinel turns a master that returned into a replica, and closes its connections, once it has called itself master
+# for four times SENTINEL_PUBLISH_PERIOD, 2 s (Redis 7.0, sentinel.c); until then workers may go on listening to it.
+TURNED = 8.0  # seconds
+TAKEN_OVER = 2.0  # seconds: votes, the promotion, and the workers' asking
+UNREPLICATED = 1.0  # seconds; see Failover.window
+
+
+@dataclass(frozen=True)
+class Failover:
+    """What it may cost that another Redis takes over from a master that is hurt.
+
+    Attributes:
+        seconds: until tasks are consumed again, from the heal, besides what the fault itself takes.
+        window: seconds before whose accepted tasks may be lost: Redis replicates after it has answered, so nothing
+            bounds that but redis_min_replicas_max_lag; this is what a drill lets pass.
+    """
+
+    seconds: float
+    window: float
+
+
+def failover(fleet: Fleet) -> Failover | None:
+    """Return what a failover of the broker may cost, or None where nobody takes over."""
+    host = fleet.celery_hosts()[0]
+    if not fleet.watched(host.celery.broker_instance):
+        return None
+    return Failover(host.sentinel.down_after_milliseconds / 1000 + TAKEN_OVER + TURNED, UNREPLICATED)
 
 
 def patience(fleet: Fleet) -> float:
@@ -33,15 +61,23 @@ class Target(Protocol):
 
     @property
     def redises(self) -> list[str]:
-        """The Redis servers that may be hurt; the first is the master."""
+        """The Redis servers that may be hurt, always in the same order."""
+
+    @property
+    def master(self) -> str | None:
+        """The one of them that takes writes at this moment; None while nobody knows."""
 
     @property
     def workers(self) -> list[str]:
-        """The worker processes."""
+        """The worker processes that run the tasks of `publish`."""
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What can be done here beyond all that follows: `disk`, to fill it and to cut its power."""
+        """What can be done here: `network`, to cut and slow it; `disk`, to fill it and to cut its power."""
+
+    @property
+    def failover(self) -> Failover | None:
+        """What a failover may cost; None where nobody takes over from a master."""
 
     @property
     def patience(self) -> float:
@@ -50,10 +86,10 @@ class Target(Protocol):
     # -- to a service
 
     def kill(self, name: str) -> None:
-        """End all its processes at once, by SIGKILL."""
+        """End all its processes at once, by SIGKILL; it stays away until it is started."""
 
     def kill_main(self, name: str) -> None:
-        """End its main process by SIGKILL."""
+        """End its main process by SIGKILL; whoever supervises it starts it again."""
 
     def kill_children(self, name: str, count: int) -> None:
         """End so many children of its main process by SIGKILL: those of a pool."""
@@ -62,7 +98,7 @@ class Target(Protocol):
         """End it by a signal, and wait until it has."""
 
     def start(self, name: str) -> None:
-        """Start it, unless it runs."""
+        """Start it, unless it runs or is about to."""
 
     def pause(self, name: str) -> None:
         """Freeze its processes."""
@@ -70,7 +106,7 @@ class Target(Protocol):
     def resume(self, name: str) -> None:
         """Let them go on."""
 
-    # -- to a host
+    # -- to a host, with the ability `network`
 
     def cut(self, host: str, how: Cut) -> None:
         """Let nothing through, to or from the other hosts."""
@@ -103,8 +139,20 @@ class Target(Protocol):
     def events(self) -> Iterable[Event]:
         """Return what the workers have written down."""
 
-    def settle(self, seconds: float) -> None:
-        """Heal everything, and wait until every worker answers.
+    # -- being well
+
+    def mend(self) -> None:
+        """Undo whatever faults have left, and start what does not run; wait for nothing."""
+
+    def await_whole(self, seconds: float) -> None:
+        """Wait until every Redis answers and replicas follow: what is hurt then is hurt alone.
+
+        Raises:
+            NotPossible: naming what does not come back by itself: it needs a person.
+        """
+
+    def await_workers(self, seconds: float) -> None:
+        """Wait until every worker answers.
 
         Raises:
             NotPossible: naming what does not come back by itself: it needs a person.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.run import FOLDER, LABEL, OWNER
 from engine.daemon import engine
 from engine.errors import NotPossible
 from integration_tests.checkout import CHECKOUT
+from integration_tests.waiting import wait_until
 
 LONG = 300.0  # seconds
 INVENTORY = "inventories/integration"
@@ -85,3 +87,38 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, words: list[s
     said, _ = drill(tmp_path, *words, expect=2)
     assert message in said
     assert "Traceback" not in said
+
+
+def _cut_hosts(owner: int) -> list[str]:
+    """Return the hosts of a process's run whose network is cut."""
+    chosen: dict[str, str | list[str] | bool] = {"label": f"{OWNER}={owner}"}
+    hosts = [
+        of for of in engine().containers.list(filters=chosen) if "sleep infinity" in " ".join(of.attrs["Config"]["Cmd"])
+    ]
+    return [str(host.name) for host in hosts if host.exec_run(["nft", "list", "table", "inet", "bench"])[0] == 0]
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_a_drill_that_is_ended_in_the_middle_of_a_cut_leaves_nothing_behind(
+    tmp_path: Path, ended_by: signal.Signals
+) -> None:
+    words = ["--folder", str(tmp_path), "--fault", "redis-cut", "--count", "1", "--minutes", "0.05"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "drill", INVENTORY, *words],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        try:
+            wait_until("Redis is cut off", lambda: running.poll() is not None or _cut_hosts(running.pid), 120)
+            running.send_signal(ended_by)
+            said, _ = running.communicate(timeout=120)
+        finally:
+            running.kill()
+    assert running.returncode == 130, said
+    assert "interrupted: what was hurt is healed" in said
+    assert "Traceback" not in said
+    kinds = [json.loads(line)["event"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert kinds.count("fault") == 1
+    assert not left()
