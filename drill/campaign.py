@@ -24,7 +24,6 @@ from engine.errors import NotPossible
 from engine.waiting import await_truth
 
 THREADS = 8  # of the sender: a publish that waits for a dead Redis holds up its own only
-FIRST = 30.0  # seconds until the first tasks have run
 CALM = 5.0  # seconds of ordinary work behind the last fault: what it spoiled shows
 SETTLE = 60.0  # seconds in which everything has to be well again
 
@@ -86,11 +85,16 @@ def drill(target: Target, plan: Sequence[Planned], history: History, *, rate: fl
         tell: is told of each fault as it happens.
     """
     sender = Sender(target.publish, rate, history, threads=THREADS)
+
+    def ready() -> None:
+        target.await_whole(SETTLE)
+        healed = max((event.at for event in history if event.kind is Kind.HEALED), default=0.0)
+        await_truth("a task that was sent now", lambda: _consumed(target, history, sender.prefix, healed), SETTLE)
+
     sender.start()
     try:
-        first = max(1, int(rate))
-        await_truth(f"the end of {first} tasks", lambda: len(_finished(target, history, sender.prefix)) >= first, FIRST)
-        needs = _needs(haunt, target, plan, history, tell) + _needs(_settle, target)
+        ready()
+        needs = _needs(haunt, target, plan, history, ready, tell) + _needs(_settle, target)
         time.sleep(CALM)
     finally:
         with contextlib.suppress(TimeoutError):  # what hangs has no acknowledgement, and so is in doubt
@@ -180,6 +184,12 @@ def _finished(target: Target, history: History, prefix: str) -> set[str]:
     """Take over what the workers say of our entries, and return those that have finished."""
     history.merge(event for event in target.events() if event.entry.startswith(prefix))
     return {event.entry for event in history if event.kind is Kind.FINISHED}
+
+
+def _consumed(target: Target, history: History, prefix: str, since: float) -> bool:
+    """Return whether an entry has run that was submitted after a time, seconds since the epoch."""
+    finished = _finished(target, history, prefix)
+    return any(event.kind is Kind.SUBMITTED and event.at > since and event.entry in finished for event in history)
 
 
 def _drain(target: Target, history: History, prefix: str, seconds: float) -> None:

@@ -10,7 +10,6 @@ from drill.schedule import Planned
 from drill.targets.target import Target
 
 Tell = Callable[[str], object]
-WHOLE = 60.0  # seconds until Redis has recovered from the fault before
 
 
 def entry(planned: Planned) -> str:
@@ -18,22 +17,29 @@ def entry(planned: Planned) -> str:
     return f"{planned.fault.name}-{planned.number}"
 
 
-def haunt(target: Target, schedule: Iterable[Planned], history: History, tell: Tell = print) -> None:
-    """Do everything that is planned.
+def haunt(
+    target: Target,
+    schedule: Iterable[Planned],
+    history: History,
+    ready: Callable[[], object],
+    tell: Tell = print,
+) -> None:
+    """Do everything that is planned, one fault at a time: that is what promises are for.
 
     Args:
         target: that is hurt.
         schedule: in the order of time.
         history: takes begin and end of each fault.
+        ready: returns once the target has recovered from the fault before.
         tell: is told of each fault as it happens.
 
     Raises:
-        NotPossible: if a fault cannot be done or healed, or Redis does not recover from the one before.
+        NotPossible: if a fault cannot be done or healed, or the target does not recover from the one before.
     """
     began = time.monotonic()
     for planned in schedule:
         time.sleep(max(0.0, began + planned.at - time.monotonic()))
-        target.await_whole(WHOLE)  # promises are for one fault at a time
+        ready()
         inflict(target, planned, history, tell)
 
 

@@ -53,8 +53,9 @@ def windows(events: Iterable[Event]) -> list[Window]:
 def behind_duplicate(faults: Sequence[Window], before: float, start: float, aftermath: float) -> str | None:
     """Return the id of the fault that a second start is laid to.
 
-    It is the last that had begun by this start, and whose harm was not over at the start before: between the two
-    something put the message back, or kept its acknowledgement from arriving.
+    Between the two something ended the run, or kept its acknowledgement from arriving: the first fault that was in
+    force at the start before or began after it, as the message may come back a visibility timeout later. If there
+    was none, it is the last of those that had been healed and may still do harm.
 
     Args:
         faults: in the order of their begin.
@@ -63,7 +64,8 @@ def behind_duplicate(faults: Sequence[Window], before: float, start: float, afte
         aftermath: seconds for which a fault may do harm after it was healed.
     """
     found = [fault for fault in faults if fault.began <= start and fault.end(aftermath) >= before]
-    return found[-1].id if found else None
+    near = [fault for fault in found if fault.end() >= before]
+    return near[0].id if near else found[-1].id if found else None
 
 
 def behind_loss(faults: Sequence[Window], last_seen: float, aftermath: float) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
@@ -41,9 +42,10 @@ def test_what_a_fault_takes_away_its_heal_gives_back(name: str) -> None:
     assert "mend" not in target.done
 
 
-def test_faults_happen_in_order_each_once_redis_is_whole() -> None:
+def test_faults_happen_in_order_each_once_the_target_has_recovered() -> None:
     target, history = Recording(), History()
-    haunt(target, [planned("worker-pause"), planned("redis-restart", number=2)], history, print)
+    ready = partial(target.await_whole, 1)
+    haunt(target, [planned("worker-pause"), planned("redis-restart", number=2)], history, ready, print)
     assert target.done == [
         *("await_whole", f"pause {WORKER}", f"resume {WORKER}"),
         *("await_whole", f"stop {REDIS} TERM", f"start {REDIS}"),
@@ -91,8 +93,8 @@ def test_a_heal_that_fails_or_is_interrupted_is_mended(error: BaseException) -> 
     assert target.done == ["cut w-1 drop", "heal w-1", "mend"]
 
 
-def test_where_redis_does_not_recover_no_further_fault_happens() -> None:
+def test_where_the_target_does_not_recover_no_further_fault_happens() -> None:
     target = Recording(refuses={"await_whole": NotPossible("no master")})
     with pytest.raises(NotPossible, match="no master"):
-        haunt(target, [planned("redis-kill")], History(), print)
+        haunt(target, [planned("redis-kill")], History(), partial(target.await_whole, 1), print)
     assert target.done == ["await_whole"]
