@@ -140,11 +140,6 @@ def _latency(ways: Iterable[tuple[float, float]]) -> Latency:
     return Latency(len(took), nearest(50), nearest(95), nearest(99), took[-1])
 
 
-def _first_after(time: float, sent: Mapping[str, Event], finished: Mapping[str, Event]) -> float | None:
-    """Return the first finish of an entry that was submitted after a time, or None."""
-    return min((finished[entry].at for entry in sent.keys() & finished.keys() if sent[entry].at > time), default=None)
-
-
 def _through(
     fault: Window,
     sent: Mapping[str, Event],
@@ -155,8 +150,11 @@ def _through(
     duplicated: int,
 ) -> Fault:
     """Return what one fault did."""
-    again = _first_after(fault.began, sent, finished)
-    after_heal = None if fault.healed is None else _first_after(fault.healed, sent, finished)
+    finishes = [finished[entry].at for entry in ways if sent[entry].at > fault.began]
+    again = min(finishes, default=None)
+    # What was published and fetched while the fault began, and so before it was in force, may finish through it.
+    healed = math.inf if fault.healed is None else fault.healed
+    after_heal = min((at - healed for at in finishes if at >= healed), default=None)
     return Fault(
         id=fault.id,
         name=fault.name,
@@ -164,7 +162,7 @@ def _through(
         healed=fault.healed,
         latency=_latency(way for way in ways.values() if way[0] <= fault.end() and way[1] >= fault.began),
         recovered=None if again is None else again - fault.began,
-        recovered_after_heal=None if after_heal is None or fault.healed is None else after_heal - fault.healed,
+        recovered_after_heal=after_heal,
         lost=lost,
         duplicated=duplicated,
     )

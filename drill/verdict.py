@@ -60,8 +60,7 @@ class Fault:
         healed: when nothing was left of it, or None.
         latency: of the entries that were on their way while it was in force.
         recovered: seconds from its begin to the first finish of an entry submitted after that; None if there is none.
-        recovered_after_heal: the same from its heal, of an entry submitted after that: what was on its way when the
-            fault began tells nothing; None if there is none.
+        recovered_after_heal: seconds from its heal to the first finish after that of such an entry; None if there is none.
         lost: entries laid to it.
         duplicated: starts laid to it.
     """

@@ -150,15 +150,16 @@ def test_submits_that_overlap_have_no_order() -> None:
 
 def test_recovery_is_the_first_finish_of_what_was_submitted_after_the_fault_began() -> None:
     before = [*sent("before", 9), *ran("before", 9.1, 12)]
-    after = [*sent("in-it", 11), *ran("in-it", 14, 15), *sent("healed", 13.5), *ran("healed", 15, 16)]
-    (found,) = judge([*before, *fault("kill-1", 10, 13), *after]).faults
-    assert (found.id, found.name, found.recovered, found.recovered_after_heal) == ("kill-1", "kill", 5, 3)
+    (found,) = judge([*before, *fault("kill-1", 10, 13), *sent("after", 11), *ran("after", 14, 15)]).faults
+    assert (found.id, found.name, found.recovered, found.recovered_after_heal) == ("kill-1", "kill", 5, 2)
 
 
 def test_what_ran_before_the_fault_was_in_force_is_no_recovery_from_it() -> None:
-    (found,) = judge([*fault("cut", 10, 13), *sent("a", 10.1), *ran("a", 10.2, 10.3)]).faults
-    assert found.recovered_after_heal is None
-    assert found.recovered == pytest.approx(0.3)
+    early = [*sent("early", 11), *ran("early", 11.5, 12)]
+    (found,) = judge([*fault("cut", 10, 13), *early, *sent("after", 12), *ran("after", 14, 15)]).faults
+    assert (found.recovered, found.recovered_after_heal) == (2, 2)
+    (found,) = judge([*fault("cut", 10, 13), *early]).faults
+    assert (found.recovered, found.recovered_after_heal) == (2, None)
 
 
 def test_where_nothing_ran_after_a_fault_there_is_no_recovery() -> None:
