@@ -54,7 +54,14 @@ def test_of_faults_that_were_in_force_together_the_last_that_began_is_blamed_for
     assert {loss.entry: loss.fault for loss in judge(history).lost} == {"a": "kill", "b": "slow"}
 
 
-def test_a_second_start_is_laid_to_the_last_fault_that_lay_between_the_two() -> None:
+def test_a_message_that_comes_back_after_many_faults_is_laid_to_the_one_that_ended_its_first_run() -> None:
+    """The visibility timeout may be longer than a drill."""
+    faults = [*fault("kill-1", 10, 11), *fault("kill-2", 20, 21), *fault("kill-3", 30, 31)]
+    (double,) = judge([*faults, *sent("a", 12), *ran("a", 19.9), *ran("a", 320, 321)], aftermath=350).duplicated
+    assert double.fault == "kill-2"
+
+
+def test_a_second_start_is_laid_to_a_fault_that_lay_between_the_two() -> None:
     faults = [*fault("kill-1", 2, 2.5), *fault("kill-2", 4, 4.5), *fault("kill-3", 9, 9.5)]
     history = [*faults, *sent("a", 1), *ran("a", 3), *ran("a", 6, 7), *sent("b", 1), *ran("b", 1.5), *ran("b", 3, 4)]
     verdict = judge(history)

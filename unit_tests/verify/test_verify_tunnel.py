@@ -20,6 +20,11 @@ def test_a_broker_is_asked_through_a_worker_host() -> None:
     assert found == {"w1": {("db.example.com", port): ("db.example.com", port) for port in (6379, 6380)}}
 
 
+def test_a_drill_chooses_the_host_that_it_asks_through() -> None:
+    """A worker host may be cut off by a fault."""
+    assert set(routes(load(SANE / "tls-fleet.yml").fleet, "db")) == {"db"}
+
+
 def test_a_broker_on_loopback_is_asked_on_its_own_host() -> None:
     """By the address that others would use, and by the one that its own host's clients use."""
     found = routes(load(SANE / "one-server.yml").fleet)
