@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import shutil
 import subprocess
@@ -9,7 +11,12 @@ from pathlib import Path
 
 from engine.errors import NotPossible
 
+BLOCK = 1024  # bytes: the smallest that ext4 gives
 NEEDED = ("mkfs.ext4", "mount", "umount")
+
+
+class NoDisk(NotPossible):
+    """This machine or its user cannot mount."""
 
 
 class Disk:
@@ -23,33 +30,36 @@ class Disk:
             megabytes: size of the image.
 
         Raises:
-            NotPossible: where this machine or its user cannot mount.
+            NoDisk: where this machine or its user cannot mount.
         """
         missing = [program for program in NEEDED if not shutil.which(program)]
         if os.geteuid() or missing:
-            raise NotPossible(f"a disk of its own takes root on Linux{f' and {missing[0]}' if missing else ''}.")
+            raise NoDisk(f"a disk of its own takes root on Linux{f' and {missing[0]}' if missing else ''}.")
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "disk"
         self._folder = folder
-        self._generation = 0
+        self._numbers = itertools.count()
+        self._image = self._new()
         self._mounted = False
         with self._image.open("wb") as image:
             image.truncate(megabytes * 1024**2)
-        _run("mkfs.ext4", "-q", "-F", str(self._image))
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", str(self._image))  # no block is root's own: full is full
         self.path.mkdir(exist_ok=True)
         self._mount()
 
-    @property
-    def _image(self) -> Path:
-        return self._folder / f"{self._generation}.img"
+    def _new(self) -> Path:
+        return self._folder / f"{next(self._numbers)}.img"
 
     def _mount(self) -> None:
         _run("mount", "-o", "loop", str(self._image), str(self.path))
         self._mounted = True
 
     def freeze(self) -> Path:
-        """Copy what is on the platter at this moment; what the kernel has not written yet is not in it."""
-        copy = self._folder / f"{self._generation + 1}.img"
+        """Copy what is on the platter at this moment; what the kernel has not written yet is not in it.
+
+        There may be several copies: each is what one power cut leaves.
+        """
+        copy = self._new()
         _run("cp", "--sparse=always", str(self._image), str(copy))
         return copy
 
@@ -62,14 +72,21 @@ class Disk:
         copy = copy or self.freeze()
         self.unmount()
         self._image.unlink()
-        self._generation += 1
+        self._image = copy
         self._mount()
 
     def fill(self) -> None:
         """Leave no room."""
         with (self.path / "filler").open("wb") as file:
-            free = shutil.disk_usage(self.path).free
-            os.posix_fallocate(file.fileno(), 0, max(free, 4096))
+            size, end = shutil.disk_usage(self.path).free, 0
+            while size >= BLOCK:  # what the file itself takes of the free space shows only in the attempt
+                try:
+                    os.posix_fallocate(file.fileno(), end, size)
+                    end += size
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    size //= 2
 
     def empty(self) -> None:
         """Take back what `fill` took."""
@@ -85,4 +102,4 @@ class Disk:
 def _run(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotPossible(f"{' '.join(words)} failed: {done.stderr.strip()}")
+        raise NoDisk(f"{' '.join(words)} failed: {done.stderr.strip()}")

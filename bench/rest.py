@@ -50,6 +50,9 @@ def at_rest(stack: Stack, seconds: float = REST) -> None:
         NotPossible: if that does not come about.
     """
     heal(stack)
+    if not stack.workers:
+        stack.await_redis(seconds=seconds)
+        stack.app.control.purge()  # nobody else takes from the queues
 
     def empty() -> bool:
         with contextlib.suppress(redis.RedisError, OSError):

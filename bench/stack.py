@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +16,19 @@ from celery.result import ResultBase, result_from_tuple
 from redis import Redis, RedisError
 
 from bench.client import producer
+from bench.disk import Disk
 from bench.host import Host
 from bench.node import Node
 from bench.remote import Agent
 from bench.run import Run
+from bench.sentinel import watch
 from bench.services import services
 from bench.stage import Staged
 from engine.waiting import await_truth
 from verify.clients import celery_client, instance_client, login
 
 START = 60.0  # seconds until Redis answers and every worker takes tasks
+BROKER, BROKER_DATA = "redis-broker@redis-1", "/var/lib/redis/broker"
 WORKER_STATE = "/var/lib/celery"
 HISTORY = "history.jsonl"  # of probe.record, in WORKER_STATE
 T = TypeVar("T")
@@ -35,14 +38,20 @@ class Stack:
     """Redis, workers and what else an inventory describes."""
 
     def __init__(
-        self, run: Run, staged: Staged, mounts: Mapping[str, tuple[tuple[Path, str, str], ...]] | None = None
+        self,
+        run: Run,
+        staged: Staged,
+        *,
+        disk: Disk | None = None,
+        idle: bool = False,
     ) -> None:
         """Start everything and wait until it takes tasks.
 
         Args:
             run: owns the containers.
             staged: rendered files.
-            mounts: service@host → further mounts, as (path here, path there, mode).
+            disk: for the data of the broker on redis-1; unmounted at the end.
+            idle: start no worker.
 
         Raises:
             NotPossible: if it does not come up in time.
@@ -50,15 +59,22 @@ class Stack:
         self.run = run
         self.staged = staged
         self.fleet = staged.fleet
-        self._mounts = mounts or {}
+        self.disk = disk
+        self._mounts = {BROKER: ((disk.path, BROKER_DATA, "rw"),)} if disk else {}
         self.nodes: dict[str, Node] = {}
         self._agents: dict[str, Agent] = {}
         described = [service for name in staged.addresses for service in services(name, staged.host(name))]
-        self.hosts = dict(_together(lambda item: (item[0], Host(run, *item)), staged.addresses.items()))
+        if idle:
+            described = [service for service in described if not service.runs_celery]
+        self.hosts: dict[str, Host] = dict(
+            _together(lambda item: (item[0], Host(run, *item)), staged.addresses.items())
+        )
         try:
             self._start(service for service in described if not service.runs_celery)
             for node in self.redises:
                 self.await_redis(node)
+            for host in self.fleet.members("sentinel"):
+                watch(staged, host, START)
             self._start(service for service in described if service.runs_celery)
             self.await_workers()
         except BaseException:
@@ -175,6 +191,8 @@ class Stack:
         """Wait until every worker that runs answers and every queue is consumed; return how long that took, in s."""
         began = time.monotonic()
         names = {node.celery_name for node in self.workers if node.running}
+        if not names:
+            return 0.0
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
@@ -213,6 +231,8 @@ class Stack:
         _together(lambda agent: agent.close(), self._agents.values())
         _together(lambda node: node.remove(), self.nodes.values())
         _together(lambda host: host.remove(), self.hosts.values())
+        if self.disk:
+            self.disk.unmount()
         self.run.release(self.staged.addresses.values())
 
 

@@ -60,12 +60,14 @@ class Variant:
         default_factory=dict
     )  # name → groups and vars, besides those there are
     mutation: Mutation | None = None
+    idle: bool = False  # no worker runs: what is sent stays in its queue
+    disk: bool = False  # the data of Redis is on a disk that can lose its power or be full
 
     @property
     def key(self) -> str:
         """Eight digits, equal for equal variants."""
         mutation = repr(self.mutation) if self.mutation else ""
-        text = json.dumps([self.settings, self.hosts, mutation], sort_keys=True, default=str)
+        text = json.dumps([self.settings, self.hosts, mutation, self.idle, self.disk], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -104,19 +104,30 @@ def promise(
     return pytest.mark.promise(Promise(id, says, fault, settings, unit, *bounds, mutations))
 
 
-def variant(hosts: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any) -> pytest.MarkDecorator:
-    """Mark a test, a parameter or a module with settings other than those of inventories/integration."""
-    return pytest.mark.variant(hosts=hosts or {}, settings=settings)
+def variant(
+    hosts: Mapping[str, Mapping[str, Any]] | None = None, *, idle: bool = False, disk: bool = False, **settings: Any
+) -> pytest.MarkDecorator:
+    """Mark a test, a parameter or a module with what it wants other than inventories/integration.
+
+    Args:
+        hosts: name → groups and vars, besides those there are.
+        idle: no worker runs: what is sent stays in its queue.
+        disk: Redis has its data on a disk that can lose its power or be full: the fixture `disk`.
+        settings: other than those of the inventory.
+    """
+    return pytest.mark.variant(hosts=hosts or {}, settings=settings, idle=idle, disk=disk)
 
 
 def variant_of(item: pytest.Item, mutation: Mutation | None = None) -> Variant:
     """Return the variant that the marks of a test add up to; the closest mark wins."""
     settings: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
-    for mark in reversed(list(item.iter_markers("variant"))):
+    marks = list(item.iter_markers("variant"))
+    for mark in reversed(marks):
         settings |= mark.kwargs["settings"]
         hosts |= mark.kwargs["hosts"]
-    return Variant(settings, hosts, mutation)
+    idle, disk = (any(mark.kwargs[name] for mark in marks) for name in ("idle", "disk"))
+    return Variant(settings, hosts, mutation, idle, disk)
 
 
 def promise_of(item: pytest.Item) -> Promise | None:

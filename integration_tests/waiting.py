@@ -1,4 +1,4 @@
-"""Waiting for conditions: the only place of these tests that sleeps."""
+"""Waiting for conditions, and the length of faults: the only place of these tests that sleeps."""
 
 from __future__ import annotations
 
@@ -41,3 +41,8 @@ def wait_until(
         if time.monotonic() >= end:
             raise AssertionError(f"{what}: not within {seconds:g} s; last seen: {last!r}")
         time.sleep(PAUSE)
+
+
+def pass_time(seconds: float) -> None:
+    """Let a fault last: its length is what is tried, and no condition that could be waited for."""
+    time.sleep(seconds)

@@ -20,8 +20,6 @@ from drill.targets.target import Cut, patience
 from engine.errors import NotPossible
 
 SECOND = {"worker-2": {"groups": ["celery"]}}
-DATA = "/var/lib/redis/broker"
-PLACE = "redis-broker@redis-1"
 TASK = "probe.record"
 WORK = 0.05  # seconds that a task takes
 # The inventory's own are short for tests that wait for them; with these a killed child is noticed first (rule limit-noticed).
@@ -47,8 +45,7 @@ class Containers:
         with contextlib.suppress(NotPossible):  # not root: no disk, and none of its faults
             self._disk = Disk(run.folder / "power")
         staged = stage(run, Variant({**LIMITS, **(settings or {})}, SECOND), images)
-        mounts = {PLACE: ((self._disk.path, DATA, "rw"),)} if self._disk else {}
-        self.stack = Stack(run, staged, mounts)
+        self.stack = Stack(run, staged, disk=self._disk)
 
     @property
     def transport(self) -> str:

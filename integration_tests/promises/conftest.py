@@ -9,6 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from bench.disk import Disk, NoDisk
 from bench.ledger import Ledger
 from bench.run import Run
 from bench.stack import Stack
@@ -122,12 +123,22 @@ def mutation() -> Mutation | None:
 @pytest.fixture
 def stack(stacks: Stacks, mutation: Mutation | None, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Containers of the test's variant, at rest."""
-    stack = stacks.take(variant_of(request.node, mutation))
+    try:
+        stack = stacks.take(variant_of(request.node, mutation))
+    except NoDisk as error:
+        pytest.skip(str(error))
     yield stack
     failed = request.node.stash.get(FAILED, False)
     if failed:
         stack.evidence(ARTIFACTS / request.node.name.replace("/", "_"))
     stacks.give_back(stack, reuse=not failed and mutation is None)
+
+
+@pytest.fixture
+def disk(stack: Stack) -> Disk:
+    """The disk of Redis; the test's variant asks for one."""
+    assert stack.disk, "mark the test with variant(disk=True)"
+    return stack.disk
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bench.disk import Disk
 from bench.rest import at_rest
 from bench.run import Run
 from bench.stack import Stack
@@ -29,12 +30,18 @@ class Stacks:
         self._keys: dict[int, str] = {}
 
     def take(self, variant: Variant) -> Stack:
-        """Return the stack of a variant, started if it is not there."""
+        """Return the stack of a variant, started if it is not there.
+
+        Raises:
+            NoDisk: where a disk is wanted and cannot be had.
+        """
         found = self._there.pop(variant.key, None)
         if found is None:
             while len(self._there) >= MOST:
                 self._there.popitem(last=False)[1].close()
-            found = Stack(self._run, stage(self._run, variant, self._images_for(variant)))
+            disk = Disk(self._run.folder / f"disk-{variant.key}") if variant.disk else None
+            staged = stage(self._run, variant, self._images_for(variant))
+            found = Stack(self._run, staged, disk=disk, idle=variant.idle)
         self._keys[id(found)] = variant.key
         for history in found.histories():
             history.write_text("")

@@ -1,4 +1,4 @@
-"""Persistence: what waits in Redis is there after a restart and after a kill."""
+"""Persistence: what waits in Redis is there after a restart and after a kill, in the middle of a rewrite as well."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import pytest
 
 from bench.ledger import Ledger
 from bench.stack import Stack
-from bench.stage import Mutation
 from integration_tests.promise import Proof, promise, variant
+from integration_tests.promises.kept import ALONE, NO_AOF, accepted, await_more, lost, start
+from integration_tests.promises.rewrite import slow_rewrite
 
+pytestmark = ALONE
 TASKS = 50
-NO_AOF = Mutation("no append-only file", "*/etc/redis/broker.conf", r"^appendonly yes$", "appendonly no")
+RATE = 200  # tasks a second, while Redis goes down
 EVERY_MODE = pytest.mark.parametrize(
     "fsync", [pytest.param(mode, marks=variant(redis_appendfsync=mode)) for mode in ("everysec", "always", "no")]
 )
 
 
-def queue_up(stack: Stack, ledger: Ledger) -> None:
-    """Leave tasks in a queue that nobody takes from."""
-    stack.worker.stop()
-    ledger.send(TASKS)
-
-
-def lost_by(stack: Stack, ledger: Ledger) -> int:
-    """Let the worker run what Redis still has; return how many tasks are gone."""
-    stack.await_redis()
-    stack.worker.start()
-    stack.await_workers()
-    return len(ledger.judge(seconds=5).lost)
+def go_down(stack: Stack, how: str) -> None:
+    """End Redis: stopped as its manager does it, or killed."""
+    if how == "stop":
+        stack.redis.stop()
+    else:
+        stack.redis.kill()
 
 
 @promise(
@@ -40,10 +36,10 @@ def lost_by(stack: Stack, ledger: Ledger) -> int:
     mutations=(NO_AOF,),
 )
 def test_queued_tasks_survive_a_restart(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    queue_up(stack, ledger)
+    ledger.send(TASKS)
     stack.redis.stop()
-    stack.redis.start()
-    proof(lost_by(stack, ledger), f"of {TASKS}")
+    start(stack)
+    proof(lost(stack, ledger), f"of {TASKS}")
 
 
 @EVERY_MODE
@@ -56,7 +52,26 @@ def test_queued_tasks_survive_a_restart(stack: Stack, ledger: Ledger, proof: Pro
     exactly=0,
 )
 def test_queued_tasks_survive_a_kill(stack: Stack, ledger: Ledger, proof: Proof, fsync: str) -> None:
-    queue_up(stack, ledger)
+    ledger.send(TASKS)
     stack.redis.kill()
-    stack.redis.start()
-    proof(lost_by(stack, ledger), f"of {TASKS}, appendfsync {fsync}")
+    start(stack)
+    proof(lost(stack, ledger), f"of {TASKS}, appendfsync {fsync}")
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+@promise(
+    "accepted-survive-rewrite",
+    "What is accepted while the append-only file is rewritten survives the end of Redis in the middle of it.",
+    fault="Redis stopped, or killed by SIGKILL, during a rewrite under load",
+    settings=("redis_appendonly", "redis_auto_aof_rewrite_percentage"),
+    unit="tasks lost",
+    exactly=0,
+)
+def test_tasks_survive_the_end_of_redis_in_a_rewrite(stack: Stack, ledger: Ledger, proof: Proof, how: str) -> None:
+    ledger.send(TASKS)
+    with ledger.stream(RATE):
+        slow_rewrite(stack)
+        await_more(ledger, TASKS)
+        go_down(stack, how)
+        start(stack)
+    proof(lost(stack, ledger), f"of {len(accepted(ledger))}, {how} in a rewrite")

@@ -1,0 +1,162 @@
+"""What the recovery tests do to a stack. Each harm returns what heals it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from bench.ledger import Ledger
+from bench.stack import Stack
+from drill.verdict import Verdict
+from integration_tests.waiting import pass_time, wait_until
+
+RATE = 20.0  # tasks per second
+CALM = 20  # tasks that finish before a fault, and after it
+Heal = Callable[[], object]
+Harm = Callable[[Stack], Heal]
+
+
+def through(stack: Stack, ledger: Ledger, harm: Harm, seconds: float = 0.0, times: int = 1) -> Verdict:
+    """Send a stream of tasks through a fault, and judge.
+
+    Args:
+        stack: what is hurt.
+        ledger: of the test.
+        harm: the fault.
+        seconds: that it lasts.
+        times: how often it happens, each time after work has gone on.
+    """
+    with ledger.stream(RATE):
+        for _ in range(times):
+            _some_finish(ledger)
+            with ledger.fault(harm.__name__):
+                heal = harm(stack)
+                pass_time(seconds)
+                heal()
+        _some_finish(ledger, 40)
+    return ledger.judge(25)
+
+
+def _some_finish(ledger: Ledger, seconds: float = 20) -> None:
+    before = len(ledger.finished())
+    wait_until(f"{CALM} more tasks have finished", lambda: len(ledger.finished()) >= before + CALM, seconds)
+
+
+def felt(verdict: Verdict, may_lose: int) -> tuple[float, str]:
+    """Return seconds from the heal until tasks were consumed again, without end where more was lost than may be."""
+    (fault,) = verdict.faults
+    after = fault.recovered_after_heal
+    note = f"{len(verdict.lost)} lost, {len(verdict.duplicated)} twice, longest task {verdict.latency.max:.1f} s"
+    return (math.inf if after is None or len(verdict.lost) > may_lose else after), note
+
+
+def killed(stack: Stack) -> Heal:
+    stack.redis.kill()
+    return stack.redis.start
+
+
+def stopped(stack: Stack) -> Heal:
+    stack.redis.stop()
+    return stack.redis.start
+
+
+def standing_still(stack: Stack) -> Heal:
+    stack.redis.pause()
+    return stack.redis.resume
+
+
+def started_again(stack: Stack) -> Heal:
+    """Be killed, and back at once."""
+    killed(stack)()
+    return lambda: None
+
+
+def cut_off(stack: Stack) -> Heal:
+    stack.hosts["redis-1"].cut("drop")
+    return stack.hosts["redis-1"].heal
+
+
+def refusing(stack: Stack) -> Heal:
+    stack.hosts["redis-1"].cut("reject")
+    return stack.hosts["redis-1"].heal
+
+
+def worker_cut_off(stack: Stack) -> Heal:
+    stack.hosts["worker-1"].cut("drop")
+    return stack.hosts["worker-1"].heal
+
+
+def worker_refused(stack: Stack) -> Heal:
+    stack.hosts["worker-1"].cut("reject")
+    return stack.hosts["worker-1"].heal
+
+
+def slow(stack: Stack) -> Heal:
+    stack.hosts["redis-1"].throttle("64kbit")
+    return stack.hosts["redis-1"].heal
+
+
+def vanished(stack: Stack) -> Heal:
+    """Die while nobody hears it: clients wait for an answer of a connection that is no more."""
+    heal = cut_off(stack)
+    stack.redis.kill()
+    stack.redis.start()
+    return heal
+
+
+def disconnected(stack: Stack) -> Heal:
+    with stack.client() as admin:
+        for kind in ("normal", "pubsub"):
+            admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    return lambda: None
+
+
+def out_of_memory(stack: Stack) -> Heal:
+    with stack.client() as admin:
+        before = admin.config_get("maxmemory")["maxmemory"]
+        admin.config_set("maxmemory", "1mb")
+
+    def heal() -> None:
+        with stack.client() as admin:
+            admin.config_set("maxmemory", before)
+
+    return heal
+
+
+def alone(stack: Stack) -> Heal:
+    """Miss a replica without which no write is taken."""
+    with stack.client() as admin:
+        admin.config_set("min-replicas-to-write", 1)
+
+    def heal() -> None:
+        with stack.client() as admin:
+            admin.config_set("min-replicas-to-write", 0)
+
+    return heal
+
+
+def password_changed(stack: Stack) -> Heal:
+    """Give the worker's user another password, of which the worker does not know."""
+    with stack.client() as admin:
+        (line,) = [one for one in admin.acl_list() if one.split()[1] == "worker"]
+        digest = next(word for word in line.split() if word.startswith("#"))
+        admin.execute_command("ACL", "SETUSER", "worker", "resetpass", ">another")
+        admin.execute_command("CLIENT", "KILL", "USER", "worker")
+
+    def heal() -> None:
+        with stack.client() as admin:
+            admin.execute_command("ACL", "SETUSER", "worker", "resetpass", digest)
+
+    return heal
+
+
+def password_added(stack: Stack) -> Heal:
+    """Let a second password be valid, as a rotation does."""
+    with stack.client() as admin:
+        admin.execute_command("ACL", "SETUSER", "worker", ">another")
+
+    def heal() -> None:
+        with stack.client() as admin:
+            admin.execute_command("ACL", "SETUSER", "worker", "<another")
+
+    return heal
