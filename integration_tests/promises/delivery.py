@@ -29,9 +29,9 @@ PAIR = {"worker-2": {"groups": ["celery"]}}
 PLUS: dict[str, Any] = {"celery_transport": "redis-plus", "celery_visibility_timeout": 2}
 
 
-def at_work(ledger: Ledger, tasks: int = SLOTS, seconds: float = LONG) -> None:
+def at_work(ledger: Ledger, tasks: int = SLOTS, seconds: float = LONG, **options: Any) -> None:
     """Send long tasks and wait until every slot of a worker runs one."""
-    ledger.send(tasks, seconds=seconds)
+    ledger.send(tasks, seconds=seconds, **options)
     ledger.await_started(SLOTS)
 
 
