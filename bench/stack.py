@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -192,6 +193,7 @@ class Stack:
 
     def close(self) -> None:
         """Remove the containers and give the addresses back."""
+        gc.collect()  # results unsubscribe when they are deleted: while Redis is still there
         for made in ("app", "control"):
             if made in self.__dict__:
                 with contextlib.suppress(Exception):

@@ -24,7 +24,7 @@ pytestmark = variant(
     ],
 )
 
-HELD = 1.5  # seconds in which the backlog is sent
+HELD = 1.0  # seconds in which the backlog is sent
 CONFIG = "*/etc/celery/celeryconfig.py"
 ONE_LEVEL = Mutation("one level for all", CONFIG, r'"priority_steps": .*,', '"priority_steps": [0],')
 ROUND_ROBIN = Mutation(
