@@ -226,6 +226,9 @@ class Stack:
 
     def close(self) -> None:
         """Remove the containers and give the addresses back."""
+        if "app" in self.__dict__:
+            # A result that outlives the stack would unsubscribe, and for that look for a dead Redis, twenty seconds long.
+            self.app.backend.remove_pending_result = lambda result: result
         for made in ("app", "control"):
             if made in self.__dict__:
                 with contextlib.suppress(Exception):

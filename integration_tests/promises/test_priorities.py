@@ -1,8 +1,9 @@
-"""Priorities on the stock transport: 0 is first, four steps, and order holds for what waits in Redis."""
+"""Priorities on the redis transport: 0 is first, in four steps; within a step, first come, first served."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import combinations
 
 import pytest
 
@@ -10,91 +11,168 @@ from bench.ledger import Ledger
 from bench.stack import Stack
 from bench.stage import Mutation
 from integration_tests.promise import Proof, promise, variant
+from integration_tests.waiting import wait_until
 
-ONE = [{"name": "single", "queues": ["fast", "slow"], "concurrency": 1}]
-pytestmark = variant(celery_workers=ONE, celery_transport="redis")
-ROUND = Mutation(
-    "queues are asked in turn",
-    "*/etc/celery/celeryconfig.py",
-    r"order_strategy\": 'priority'",
-    "order_strategy\": 'round_robin'",
+# One slot: the order of starts is the order in which the worker asked for tasks.
+pytestmark = variant(
+    celery_transport="redis",
+    celery_workers=[{"name": "main", "queues": ["fast", "slow"], "concurrency": 1}],
+    celery_routes=[
+        {"match": "probe.priority", "queue": "fast", "priority": 9},
+        {"match": "probe.long", "queue": "slow"},
+        {"match": "probe.*", "queue": "fast"},
+    ],
 )
-UPSIDE = Mutation(
-    "one step only", "*/etc/celery/celeryconfig.py", r"\"priority_steps\": \[0, 3, 6, 9\]", '"priority_steps": [0]'
+
+HELD = 1.0  # seconds in which the backlog is sent
+CONFIG = "*/etc/celery/celeryconfig.py"
+ONE_LEVEL = Mutation("one level for all", CONFIG, r'"priority_steps": .*,', '"priority_steps": [0],')
+ROUND_ROBIN = Mutation(
+    "queues in turn", CONFIG, r'"queue_order_strategy": .*,', '"queue_order_strategy": "round_robin",'
 )
 
 
-def blocked(ledger: Ledger, seconds: float = 0.7) -> None:
-    """Occupy the only slot, so that what is sent now waits in Redis."""
-    ledger.send(2, seconds=seconds, priority=0)  # one runs, and one is prefetched
+def inversions(ranks: Sequence[int]) -> int:
+    """Return how many pairs stand the wrong way round."""
+    return sum(one > other for one, other in combinations(ranks, 2))
+
+
+def hold(ledger: Ledger, queue: str = "fast") -> None:
+    """Fill the only slot for a while: what is sent now waits in Redis."""
+    ledger.send(1, seconds=HELD, queue=queue)
     ledger.await_started()
 
 
-def order(ledger: Ledger, entries: list[str]) -> list[int]:
-    """Return the places of entries in the order in which they were started."""
-    assert ledger.drain()
-    started = [entry for entry in ledger.started() if entry in entries]
-    return [entries.index(entry) for entry in started]
+def order(ledger: Ledger) -> list[str]:
+    """Return the entries in the order of their start, without the one that held the slot; all have been run."""
+    assert ledger.drain(), "a backlog was not run"
+    return ledger.started()[1:]
 
 
 @promise(
     "priority-order",
-    "Of what waits, the lowest number is run first: 0 before 3 before 6 before 9.",
-    fault="a backlog sent in the worst order",
-    settings=("celery_priority_steps", "celery_queue_order_strategy", "celery_worker_prefetch_multiplier"),
-    unit="tasks overtaken by one of less priority",
-    exactly=0,
-    mutations=(UPSIDE,),
-)
-def test_the_lowest_number_comes_first(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    blocked(ledger)
-    sent = [(priority, ledger.send(1, priority=priority)[0]) for priority in (9, 6, 3, 0) * 3]
-    entries = [entry for _, entry in sent]
-    ran = [sent[place][0] for place in order(ledger, entries)]
-    proof(sum(earlier > later for earlier, later in pairwise(ran)), str(ran))
-
-
-@pytest.mark.parametrize("priority", [0, 3, 9])
-@promise(
-    "fifo-within-priority",
-    "Tasks of one priority are started in the order in which they were sent.",
-    fault="a backlog of 20",
+    "Under a backlog the highest priority goes first: 0, then 3, 6, 9; a task without one counts as 0.",
+    fault="a backlog",
     settings=("celery_priority_steps",),
-    unit="tasks out of order",
+    unit="pairs out of order",
     exactly=0,
+    mutations=(ONE_LEVEL,),
 )
-def test_one_priority_keeps_the_order(stack: Stack, ledger: Ledger, proof: Proof, priority: int) -> None:
-    blocked(ledger, 0.3)
-    places = order(ledger, ledger.send(20, priority=priority))
-    proof(sum(earlier > later for earlier, later in pairwise(places)))
+def test_priorities_are_kept(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    hold(ledger)
+    ranks: dict[str, int] = {}
+    for priority in (9, 6, 3, 0, None) * 4:
+        ranks[ledger.send(1, priority=priority)[0]] = priority or 0
+    proof(inversions([ranks[entry] for entry in order(ledger)]), f"among {len(ranks)} tasks")
 
 
+@pytest.mark.parametrize("priorities", [(2, 1, 0), (5, 4, 3), (8, 7, 6)], ids=lambda them: f"{them[-1]} to {them[0]}")
 @promise(
-    "first-queue-first",
-    "A worker of several queues takes from the first of them as long as it has any.",
-    fault="a backlog on both queues",
-    settings=("celery_workers", "celery_queue_order_strategy"),
-    unit="tasks of the second queue run too early",
-    exactly=0,
-    mutations=(ROUND,),
-)
-def test_the_first_queue_comes_first(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    blocked(ledger)
-    entries = [ledger.send(1, queue=queue, priority=0)[0] for queue in ("slow", "fast") * 6]
-    ran = ["slow" if place % 2 == 0 else "fast" for place in order(ledger, entries)]
-    proof(ran[:6].count("slow"), " ".join(ran))
-
-
-@promise(
-    "no-starvation-after",
-    "What has the least priority is run as soon as nothing else waits.",
-    fault="a backlog of more priority",
+    "priority-steps",
+    "Priorities between two steps are one: 0 to 2, 3 to 5 and 6 to 8 do not tell tasks apart.",
+    fault="a backlog",
     settings=("celery_priority_steps",),
-    unit="tasks never run",
+    unit="pairs not in the order they were sent",
     exactly=0,
 )
-def test_the_least_priority_is_run_in_the_end(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    blocked(ledger, 0.3)
-    ledger.send(5, priority=9)
-    ledger.send(20, priority=0)
-    proof(len(ledger.judge(10).lost))
+def test_priorities_have_steps(stack: Stack, ledger: Ledger, proof: Proof, priorities: tuple[int, ...]) -> None:
+    hold(ledger)
+    sent = [ledger.send(1, priority=priority)[0] for priority in priorities * 4]
+    proof(inversions([sent.index(entry) for entry in order(ledger)]), f"among {len(sent)} tasks")
+
+
+@pytest.mark.parametrize("priority", [None, 0, 9])
+@promise(
+    "fifo",
+    "Tasks of one priority start in the order they were sent.",
+    fault="a backlog",
+    settings=("celery_priority_steps",),
+    unit="pairs out of order",
+    exactly=0,
+)
+def test_first_come_first_served(stack: Stack, ledger: Ledger, proof: Proof, priority: int | None) -> None:
+    hold(ledger)
+    sent = ledger.send(30, priority=priority)
+    proof(inversions([sent.index(entry) for entry in order(ledger)]), f"among {len(sent)} tasks")
+
+
+@promise(
+    "route-priority",
+    "The priority of a route is that of its tasks.",
+    fault="a backlog",
+    settings=("celery_routes",),
+    unit="tasks of priority 9 that went before one of 0",
+    exactly=0,
+)
+def test_a_route_gives_a_priority(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    hold(ledger)
+    low = [stack.app.send_task("probe.priority", args=[str(number)]) for number in range(5)]
+    ledger.send(5)
+    order(ledger)
+    last = max(event.at for event in ledger.history if event.kind == "started")
+    starts = [result.get(timeout=10)["started_at"] for result in low]
+    proof(sum(start < last for start in starts), f"of {len(low)}")
+
+
+@promise(
+    "low-runs-at-last",
+    "Tasks of low priority run as soon as those of high priority are done; until then none does.",
+    fault="a backlog of high priority",
+    settings=("celery_priority_steps",),
+    unit="s after the last of high priority",
+    at_least=0,
+    at_most=1,
+)
+def test_low_priority_runs_at_last(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    hold(ledger)
+    low, high = ledger.send(3, priority=9), ledger.send(15, priority=0, seconds=0.05)
+    order(ledger)
+    at = {event.entry: event.at for event in ledger.history if event.kind == "started"}
+    proof(min(at[entry] for entry in low) - max(at[entry] for entry in high), f"{len(high)} before {len(low)}")
+
+
+@promise(
+    "queues-in-order",
+    "A worker group empties its queues in the order it names them: a busy first queue starves the others of the group.",
+    fault="a backlog in the first queue",
+    settings=("celery_queue_order_strategy", "celery_workers"),
+    unit="tasks of the second queue before the first is empty",
+    exactly=0,
+    mutations=(ROUND_ROBIN,),
+)
+def test_queues_go_in_order(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    hold(ledger)
+    second, first = ledger.send(10, queue="slow"), ledger.send(10, queue="fast")
+    started = order(ledger)
+    emptied = max(started.index(entry) for entry in first)
+    proof(sum(entry in second for entry in started[:emptied]), f"of {len(second)}")
+
+
+@promise(
+    "priority-across-queues",
+    "A higher priority goes first even in a queue that the group names later.",
+    fault="a backlog in the first queue",
+    settings=("celery_queue_order_strategy", "celery_priority_steps"),
+    unit="pairs out of order",
+    exactly=0,
+)
+def test_priorities_hold_across_queues(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    hold(ledger)
+    low, high = ledger.send(10, queue="fast", priority=6), ledger.send(10, queue="slow", priority=3)
+    proof(inversions([int(entry in low) for entry in order(ledger)]), f"among {len(low) + len(high)} tasks")
+
+
+@promise(
+    "rate-limit",
+    "A rate limit is kept by each worker process: tasks start no faster than it says, and not much slower.",
+    fault="a backlog",
+    settings=("celery_task_default_rate_limit",),
+    unit="tasks/s at a limit of 10",
+    at_least=8,
+    at_most=10.5,
+)
+def test_a_rate_limit_is_kept(stack: Stack, proof: Proof) -> None:
+    results = [stack.app.send_task("probe.rate_limited") for _ in range(21)]
+    wait_until("the end of all", lambda: all(result.ready() for result in results), 15)
+    starts = sorted(result.result["started_at"] for result in results)
+    proof((len(starts) - 1) / (starts[-1] - starts[0]), f"{len(starts)} tasks")

@@ -70,10 +70,6 @@ def _priorities(fleet: Fleet) -> Iterator[Violation]:
         used = list(_priorities_used(host))
         if host.celery.transport != "redis" or not used:
             continue
-        strategy = host.celery.queue_order_strategy
-        if strategy != "priority":
-            message, variable = "priorities are used, and this order ignores them", "celery_queue_order_strategy"
-            yield Violation(host, variable, message, value=strategy, fix="write priority")
         if len(host.celery.priority_steps) == 1:
             message, variable = "priorities are used, and all fall into this one level", "celery_priority_steps"
             yield Violation(host, variable, message, value=str(host.celery.priority_steps), fix="write [0, 3, 6, 9]")
