@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from celery.canvas import Signature
 from redis import Redis
 
 from bench.disk import Disk
@@ -165,7 +166,7 @@ class Containers:
 
     def publish(self, entry: str) -> object:
         """Send one task."""
-        return self.stack.app.send_task(TASK, kwargs={"entry": entry, "seconds": WORK}, ignore_result=True)
+        return self.stack.publish(Signature(TASK, kwargs={"entry": entry, "seconds": WORK}), ignore_result=True)
 
     @cached_property
     def _seen(self) -> History:

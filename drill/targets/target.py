@@ -12,6 +12,7 @@ from drill.history import Event
 from settings.fleet import Fleet
 
 Cut = Literal["drop", "reject"]  # silent, as an unplugged cable; or refused, as a closed port
+PLUS_SWEEP = 60.0  # seconds
 MARGIN = 10.0  # seconds that a task which came back late may wait and run
 # Sentinel turns a master that returned into a replica, and closes its connections, once it has called itself master
 # for four times SENTINEL_PUBLISH_PERIOD, 2 s (Redis 7.0, sentinel.c); until then workers may go on listening to it.
@@ -45,10 +46,12 @@ def failover(fleet: Fleet) -> Failover | None:
 def patience(fleet: Fleet) -> float:
     """Return the seconds after which a task that came back by the visibility timeout must have run.
 
-    The restore sweep comes on top of the timeout, and waits for a lock that a killed worker has left (kombu 5.7, transport/redis.py).
+    The restore sweep comes on top of the timeout. On the stock transport it waits for a lock that a killed worker has left
+    (kombu 5.7, transport/redis.py); on redis-plus it comes once a minute (celery-redis-plus 0.4.1).
     """
     celery = fleet.celery_hosts()[0].celery
-    sweep = celery.unacked_restore_interval * celery.unacked_restore_throttle + celery.unacked_mutex_expire
+    stock = celery.unacked_restore_interval * celery.unacked_restore_throttle + celery.unacked_mutex_expire
+    sweep = PLUS_SWEEP if celery.transport == "redis-plus" else stock
     return celery.visibility_timeout + sweep + MARGIN
 
 
