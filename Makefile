@@ -114,7 +114,7 @@ hosts-gone: _env $(VENV)/.dev ## remove the containers of ENV
 ##@ Proof: does it keep its promises while things break?
 
 integration: $(VENV)/.dev ## prove every promise on the staged files, in containers (MATRIX="redis=7,8 python=3.13 transport=redis")
-	@python -m engine matrix "$(MATRIX)" | while read -r pair; do \
+	@pairs=$$(python -m engine matrix "$(MATRIX)") || exit; echo "$$pairs" | while read -r pair; do \
 	  MATRIX="$$pair" pytest integration_tests/promises -v $(PYTEST) </dev/null || exit 1; done
 
 drill: ENV := $(or $(ENV),integration)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from celery.canvas import Signature
+
 from bench.stack import Stack
 from drill.checker import judge
-from drill.history import History, Kind
+from drill.history import Event, History, Kind
 from drill.sender import Sender
 from drill.verdict import Verdict
 from engine.errors import NotPossible
@@ -35,7 +37,7 @@ class Ledger:
         """Send one task; `seconds`, `spin` and `failures` are the task's, all else is Celery's."""
         kwargs: dict[str, Any] = {name: options.pop(name) for name in OURS if name in options}
         options.setdefault("ignore_result", True)
-        return self.stack.app.send_task(TASK, kwargs={"entry": entry, **kwargs}, **options)
+        return self.stack.publish(Signature(TASK, kwargs={"entry": entry, **kwargs}), **options)
 
     def send(self, count: int = 1, **options: Any) -> list[str]:
         """Submit so many tasks, one after the other, and return their entries, accepted or in doubt."""
@@ -75,10 +77,14 @@ class Ledger:
 
     # -- what became of it
 
+    def events(self, kind: Kind) -> list[Event]:
+        """Return the events of one kind in the order of their time; those of workers say `worker` and `pid`."""
+        self._read()
+        return [event for event in self.history if event.kind is kind]
+
     def entries(self, kind: Kind) -> list[str]:
         """Return the entries of one kind of event, in the order of their time, as often as there are such events."""
-        self._read()
-        return [event.entry for event in self.history if event.kind is kind]
+        return [event.entry for event in self.events(kind)]
 
     def started(self) -> list[str]:
         """Return the entries that were started, as often as they were."""

@@ -75,6 +75,12 @@ class Node:
         self.container.reload()
         return int(self.container.attrs["RestartCount"])
 
+    @property
+    def celery_name(self) -> str:
+        """By which Celery knows a worker: worker@host."""
+        words = self.service.command
+        return words[words.index("--hostname") + 1]
+
     def logs(self) -> str:
         """Return everything that it has said."""
         return self.container.logs().decode(errors="replace")

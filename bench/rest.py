@@ -18,6 +18,14 @@ def queued(stack: Stack) -> dict[str, int]:
     celery = stack.fleet.celery_hosts()[0].celery
     found: dict[str, int] = {}
     with stack.client() as client:
+        if stack.speaks_plus:  # the index holds all that is not acknowledged
+            sets = {
+                kind: {
+                    queue.name: client.zcard(f"{celery.global_keyprefix}{kind}:{queue.name}") for queue in celery.queues
+                }
+                for kind in ("queue", "messages_index")
+            }
+            return {**sets["queue"], "unacked": sum(sets["messages_index"].values()) - sum(sets["queue"].values())}
         for queue in celery.queues:
             names = [queue.name, *(f"{queue.name}\x06\x16{step}" for step in celery.priority_steps if step)]
             found[queue.name] = sum(client.llen(f"{celery.global_keyprefix}{name}") for name in names)

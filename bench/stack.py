@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from celery import Celery
+from celery.canvas import Signature
+from celery.result import ResultBase, result_from_tuple
 from redis import Redis, RedisError
 
 from bench.client import producer
 from bench.disk import Disk
 from bench.host import Host
 from bench.node import Node
+from bench.remote import Agent
 from bench.run import Run
-from bench.sentinel import watch
 from bench.services import services
 from bench.stage import Staged
+from bench.topology import follow, watch
 from engine.waiting import await_truth
 from verify.clients import celery_client, instance_client, login
 
@@ -60,6 +62,7 @@ class Stack:
         self.disk = disk
         self._mounts = {BROKER: ((disk.path, BROKER_DATA, "rw"),)} if disk else {}
         self.nodes: dict[str, Node] = {}
+        self._agents: dict[str, Agent] = {}
         described = [service for name in staged.addresses for service in services(name, staged.host(name))]
         if idle:
             described = [service for service in described if not service.runs_celery]
@@ -70,6 +73,8 @@ class Stack:
             self._start(service for service in described if not service.runs_celery)
             for node in self.redises:
                 self.await_redis(node)
+                with self.client(node) as admin:
+                    follow(admin, staged, node.host.name, node.service.name.removeprefix("redis-"))
             for host in self.fleet.members("sentinel"):
                 watch(staged, host, START)
             self._start(service for service in described if service.runs_celery)
@@ -121,6 +126,39 @@ class Stack:
         """An application that inspects, and gives up soon."""
         return celery_client(self.fleet, self.fleet.celery_hosts()[0])
 
+    @property
+    def speaks_plus(self) -> bool:
+        """Whether its messages are those of celery-redis-plus, which this Python may be too old for."""
+        return self.fleet.celery_hosts()[0].celery.transport == "redis-plus"
+
+    def agent(self, user: str) -> Agent:
+        """Return a client in a container, which speaks every transport, as a user of Redis."""
+        if user not in self._agents:
+            self._agents[user] = Agent(self.run, self.staged, self.worker.service, user)
+        return self._agents[user]
+
+    def publish(self, signature: Signature, **options: Any) -> ResultBase:
+        """Send a task or a workflow as the user producer, over whichever transport."""
+        if not self.speaks_plus:
+            return self.app.signature(dict(signature)).apply_async(**options)
+        return result_from_tuple(self.agent("producer").ask("publish", signature=signature, options=options), self.app)
+
+    def command(self, command: str, names: Collection[str], timeout: float = 1.0, **arguments: Any) -> dict[str, Any]:
+        """Send workers a command of remote control as the verifier, over whichever transport; return name → reply.
+
+        Args:
+            command: ping, active, cancel_consumer … (celery 5.7, worker/control.py).
+            names: of the workers; one that does not reply in time is left out of the answer.
+            timeout: seconds to wait for them.
+            arguments: of the command.
+        """
+        asked: dict[str, Any] = {"destination": list(names), "timeout": timeout, "arguments": arguments}
+        if self.speaks_plus:
+            told = self.agent("verifier").ask("broadcast", command=command, **asked)
+        else:
+            told = self.control.control.broadcast(command, reply=True, limit=len(names), **asked)
+        return {name: reply for one in told or () for name, reply in one.items()}
+
     def client(self, node: Node | None = None, user: str = "admin") -> Redis:
         """Return a client of a Redis server, which gives up soon and tries nothing twice."""
         node = node or self.redis
@@ -154,22 +192,17 @@ class Stack:
     def await_workers(self, seconds: float = START) -> float:
         """Wait until every worker that runs answers and every queue is consumed; return how long that took, in s."""
         began = time.monotonic()
-        names = {self._celery_name(node) for node in self.workers if node.running}
+        names = {node.celery_name for node in self.workers if node.running}
         if not names:
             return 0.0
 
         def answered() -> bool:
             with contextlib.suppress(Exception):
-                told = self.control.control.inspect(timeout=1.0, limit=len(names), destination=list(names)).ping()
-                return set(told or ()) == names
+                return set(self.command("ping", names)) == names
             return False
 
         await_truth(f"an answer of {', '.join(sorted(names))}", answered, seconds)
         return time.monotonic() - began
-
-    def _celery_name(self, node: Node) -> str:
-        words = node.service.command
-        return words[words.index("--hostname") + 1]
 
     # -- the end
 
@@ -193,11 +226,14 @@ class Stack:
 
     def close(self) -> None:
         """Remove the containers and give the addresses back."""
-        gc.collect()  # results unsubscribe when they are deleted: while Redis is still there
+        if "app" in self.__dict__:
+            # A result that outlives the stack would unsubscribe, and for that look for a dead Redis, twenty seconds long.
+            self.app.backend.remove_pending_result = lambda result: result
         for made in ("app", "control"):
             if made in self.__dict__:
                 with contextlib.suppress(Exception):
                     self.__dict__[made].close()
+        _together(lambda agent: agent.close(), self._agents.values())
         _together(lambda node: node.remove(), self.nodes.values())
         _together(lambda host: host.remove(), self.hosts.values())
         if self.disk:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from engine.errors import NotPossible
@@ -14,11 +15,17 @@ REFUSED = 2  # exit code where this machine lacks something
 def up(args: argparse.Namespace) -> None:
     """Make Docker answer, and the images be there: those that are named, or all."""
     from engine.daemon import engine
-    from engine.images import described, ensure
+    from engine.images import described, ensure, families, say
 
+    groups = families(args.images or described())
     client = engine()
-    for name in args.images or described():
-        print(f"{name}: {ensure(client, name)}")
+
+    def make(names: list[str]) -> None:
+        for name in names:
+            say(f"{name}: {ensure(client, name)}")
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(make, groups))
 
 
 def matrix(args: argparse.Namespace) -> None:

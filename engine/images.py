@@ -6,9 +6,11 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ DESCRIPTION = CHECKOUT / "images" / "images.yml"
 WHEELHOUSE = CHECKOUT / "build" / "wheelhouse"
 REPOSITORY = "redis-celery-stack"
 BOOTSTRAP = 600  # seconds that a base may take
+ALONE = threading.Lock()  # for what only one thread may do: apt, and downloads to the wheelhouse
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,38 @@ def ensure(client: docker.DockerClient, name: str) -> str:
     Raises:
         NotPossible: if there is no such image, or it can neither be pulled nor built here.
     """
-    known = described()
-    if name not in known:
-        raise NotPossible(f"images/images.yml has no image {name}: use one of {', '.join(sorted(known))}.")
-    image = known[name]
+    image = _find(name)
     if image.pull and (found := _pulled(client, image)):
         return found
     return _built(client, image) if image.build else _from_packages(client, image)
+
+
+def say(text: str) -> None:
+    """Print a line in one piece, whatever other threads print."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def families(names: Iterable[str]) -> list[list[str]]:
+    """Return the names in groups, by the base at the bottom: two groups share nothing, and may be built side by side.
+
+    Raises:
+        NotPossible: if there is no such image.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        image = _find(name)
+        while image.base:
+            image = _find(image.base)
+        groups.setdefault(image.name, []).append(name)
+    return list(groups.values())
+
+
+def _find(name: str) -> Image:
+    known = described()
+    if name not in known:
+        raise NotPossible(f"images/images.yml has no image {name}: use one of {', '.join(sorted(known))}.")
+    return known[name]
 
 
 def _there(client: docker.DockerClient, tag: str) -> bool:
@@ -87,11 +115,11 @@ def _pulled(client: docker.DockerClient, image: Image) -> str | None:
         return image.pull
     if any(tag.startswith(f"{REPOSITORY}/{image.name}:") for had in client.images.list() for tag in had.tags):
         return None  # it was built here, as the registry did not answer then
-    print(f"pulling {image.pull}")
+    say(f"pulling {image.pull}")
     try:
         client.images.pull(image.pull)
     except (APIError, ImageNotFound) as error:
-        print(f"{image.pull} cannot be pulled: {error.explanation or error}")
+        say(f"{image.pull} cannot be pulled: {error.explanation or error}")
         return None
     return image.pull
 
@@ -109,9 +137,10 @@ def _bootstrap(client: docker.DockerClient, image: Image, tag: str) -> None:
         raise NotPossible(
             f"{image.pull} cannot be pulled, and building {image.name} takes root on Debian: check the registry."
         )
-    if not shutil.which("mmdebstrap"):
-        install("mmdebstrap")
-    print(f"building {tag} from Debian's packages")
+    with ALONE:
+        if not shutil.which("mmdebstrap"):
+            install("mmdebstrap")
+    say(f"building {tag} from Debian's packages")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "root.tar"
         done = subprocess.run(
@@ -133,7 +162,7 @@ def _built(client: docker.DockerClient, image: Image) -> str:
     tag = f"{REPOSITORY}/{image.name}:{_digest(image, base)}"
     if _there(client, tag):
         return tag
-    print(f"building {tag}")
+    say(f"building {tag}")
     arguments = {"BASE": base, **image.arguments, **({"PIP_OPTIONS": "--no-index"} if image.wheels else {})}
     with _context(image) as context:
         try:
@@ -154,7 +183,7 @@ def _built(client: docker.DockerClient, image: Image) -> str:
 
 def _digest(image: Image, base: str) -> str:
     """Return 12 digits that change with anything that goes into the image."""
-    digest = hashlib.sha256(base.encode())
+    digest = hashlib.sha256("\0".join([base, *map("=".join, sorted(image.arguments.items()))]).encode())
     for path in image.files:
         digest.update(f"{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
@@ -164,7 +193,10 @@ def _digest(image: Image, base: str) -> str:
 def _context(image: Image) -> Iterator[IO[bytes]]:
     """Yield what Docker builds from: the folder of the Dockerfile, or this checkout as far as the image names it."""
     root = CHECKOUT if image.context else CHECKOUT / image.build
-    files = [*image.files, *(fill(WHEELHOUSE).glob("*.whl") if image.wheels else ())]
+    files = image.files
+    if image.wheels:
+        with ALONE:
+            files += sorted(fill(WHEELHOUSE).glob("*.whl"))
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
             for path in files:

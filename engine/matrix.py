@@ -31,17 +31,23 @@ class Combination:
         """Return it as MATRIX says it."""
         return f"redis={self.redis} python={self.python} transport={self.transport}"
 
+    @property
+    def images(self) -> tuple[str, str]:
+        """Return the names of Redis' and of the workers' image in images/images.yml."""
+        plus = "-plus" if self.transport == "redis-plus" else ""
+        return f"redis-{self.redis}", f"worker-{self.python}{plus}"
+
     def settings(self, client: docker.DockerClient) -> dict[str, str]:
         """Return the settings that name the images, which are pulled or built first, and what is in them.
 
         Raises:
             NotPossible: if an image cannot be had.
         """
-        worker = f"worker-{self.python}" + ("-plus" if self.transport == "redis-plus" else "")
+        redis, worker = self.images
         return {
             "redis_version": f"{self.redis}.0",
             "celery_transport": self.transport,
-            "stack_image_redis": ensure(client, f"redis-{self.redis}"),
+            "stack_image_redis": ensure(client, redis),
             "stack_image_worker": ensure(client, worker),
         }
 
@@ -55,16 +61,19 @@ def combinations(text: str = "") -> list[Combination]:
     Raises:
         NotPossible: on a word or value that there is not, or a pair that cannot be.
     """
-    asked = dict(DEFAULT)
+    asked: dict[str, list[str]] = {}
     for word in text.split():
         name, _, values = word.partition("=")
-        chosen = [value for value in values.split(",") if value]
+        chosen = list(dict.fromkeys(value for value in values.split(",") if value))
         wrong = [value for value in chosen if value not in CHOICES.get(name, ())]
         if name not in CHOICES or wrong or not chosen:
             known = " ".join(f"{key}={','.join(of)}" for key, of in CHOICES.items())
             raise NotPossible(f"MATRIX: {word!r} is not known: choose of {known}.")
+        if name in asked:
+            raise NotPossible(f"MATRIX: {name} is said twice: write {name}={','.join([*asked[name], *chosen])}.")
         asked[name] = chosen
-    found = [Combination(*values) for values in itertools.product(*(asked[name] for name in CHOICES))]
+    complete = {**DEFAULT, **asked}
+    found = [Combination(*values) for values in itertools.product(*(complete[name] for name in CHOICES))]
     for one in found:
         if one.transport == "redis-plus" and one.python == "3.11":
             raise NotPossible(f"MATRIX: {one}: celery-redis-plus takes Python 3.13: leave python=3.11 out.")

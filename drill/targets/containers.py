@@ -23,7 +23,7 @@ SECOND = {"worker-2": {"groups": ["celery"]}}
 TASK = "probe.record"
 WORK = 0.05  # seconds that a task takes
 # The inventory's own are short for tests that wait for them; with these a killed child is noticed first (rule limit-noticed).
-LIMITS = {"celery_task_time_limit": 8, "celery_task_soft_time_limit": 7, "celery_stop_timeout": 44}
+LIMITS: dict[str, Any] = {"celery_task_time_limit": 8, "celery_task_soft_time_limit": 7, "celery_stop_timeout": 44}
 LIMITS |= {"celery_visibility_timeout": 10}
 
 

@@ -107,9 +107,9 @@ def images(engine: docker.DockerClient, combination: Combination) -> dict[str, s
 
 
 @pytest.fixture(scope="session")
-def stacks(run: Run, images: dict[str, str]) -> Iterator[Stacks]:
+def stacks(run: Run, images: dict[str, str], combination: Combination) -> Iterator[Stacks]:
     """The stacks that are up, by variant."""
-    stacks = Stacks(run, images)
+    stacks = Stacks(run, images, combination)
     yield stacks
     stacks.close()
 

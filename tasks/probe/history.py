@@ -29,7 +29,8 @@ def record(self: BoundTask, entry: str, seconds: float = 0.0, spin: float = 0.0,
         entry: names the work; the caller's, so that a redelivered or repeated message has the same.
         seconds: to sleep, 0 to 3600.
         spin: seconds of CPU to burn after that, 0 to 3600.
-        failures: runs that write `failed` and ask for a retry before one finishes: 0 to 10.
+        failures: runs that write `failed` and ask for a retry before one finishes: 0 to 11, which is one more than
+            there are retries.
 
     Returns:
         entry, worker, pid, redelivered, retries, started_at and finished_at.
@@ -41,7 +42,7 @@ def record(self: BoundTask, entry: str, seconds: float = 0.0, spin: float = 0.0,
     """
     within("probe.record", "seconds", seconds, 0, HOUR, "s")
     within("probe.record", "spin", spin, 0, HOUR, "s")
-    within("probe.record", "failures", failures, 0, MAX_FAILURES)
+    within("probe.record", "failures", failures, 0, MAX_FAILURES + 1)
     run = origin(self.request)
     started = append("started", entry, **run)
     try:

@@ -127,7 +127,7 @@ def test_without_a_history_the_error_names_the_variable_to_set(run: Run) -> None
 
 
 @pytest.mark.parametrize(
-    ("argument", "value"), [("seconds", -1), ("seconds", 3601), ("spin", -1), ("spin", 3601), ("failures", 11)]
+    ("argument", "value"), [("seconds", -1), ("seconds", 3601), ("spin", -1), ("spin", 3601), ("failures", 12)]
 )
 def test_an_argument_beyond_its_limits_is_refused_and_leaves_no_line(
     run: Run, history: Path, argument: str, value: float
