@@ -20,7 +20,7 @@ from engine.matrix import Combination, combinations
 from integration_tests.checkout import CHECKOUT
 from integration_tests.evidence import ARTIFACTS, FAILED
 from integration_tests.promise import BrokenPromise, Proof, promise_of, variant_of
-from integration_tests.promises.progress import Progress
+from integration_tests.promises.progress import Progress, travelling
 from integration_tests.promises.stacks import Stacks
 
 FIGURES = CHECKOUT / "build" / "integration" / "promises.json"
@@ -31,7 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell pytest of our marks."""
     config.addinivalue_line("markers", "promise(promise): what a test of integration_tests/promises proves")
     config.addinivalue_line("markers", "variant(settings, hosts): what it wants other than inventories/integration")
-    config.pluginmanager.register(Progress(config, FIGURES), "promises")
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: there the reports are only sent on
+        config.pluginmanager.register(Progress(config, FIGURES), "promises")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -155,6 +156,7 @@ def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
     """Takes the figure of the test's promise."""
     promise = promise_of(request.node)
     assert promise, f"{request.node.name} takes proof and has no @promise"
+    request.node.user_properties.append(("promise", travelling(promise)))
     proof = Proof(promise)
     yield proof
     if proof.figure is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from bench.host import Failed
 from bench.ledger import Ledger
 from bench.node import Node
 from bench.rest import queued
@@ -28,9 +29,9 @@ PAIR = {"worker-2": {"groups": ["celery"]}}
 PLUS: dict[str, Any] = {"celery_transport": "redis-plus", "celery_visibility_timeout": 2}
 
 
-def at_work(ledger: Ledger, tasks: int = SLOTS, seconds: float = LONG) -> None:
+def at_work(ledger: Ledger, tasks: int = SLOTS, seconds: float = LONG, **options: Any) -> None:
     """Send long tasks and wait until every slot of a worker runs one."""
-    ledger.send(tasks, seconds=seconds)
+    ledger.send(tasks, seconds=seconds, **options)
     ledger.await_started(SLOTS)
 
 
@@ -41,21 +42,25 @@ def some_more(ledger: Ledger, tasks: int) -> None:
 
 
 def in_hand(stack: Stack, ledger: Ledger) -> None:
-    """Freeze the workers while they wait for a task, let Redis hand out one to each, and kill them."""
+    """Stop the workers while they wait for a task, let Redis hand out one to each, and kill them."""
+    mains = [(worker, worker.main()) for worker in stack.workers]
+
+    # Not the freezer: it lets go of a killed container, and its worker writes the task down before it dies.
+    def to_all(signal: str) -> None:
+        for worker, main in mains:
+            worker.signal(main, signal)
 
     def handed_out() -> bool:
-        for worker in stack.workers:
-            worker.pause()
+        to_all("STOP")
         entries = ledger.send(len(stack.workers))
         left = queued(stack)
         if not sum(left.values()) - left["unacked"]:
             return True
-        for worker in stack.workers:  # one was between two waits: not this time
-            worker.resume()
+        to_all("CONT")  # one was between two waits: not this time
         await_truth("the end of a missed try", lambda: set(entries) <= set(ledger.finished()), BACK)
         return False
 
-    await_truth("a task in the hands of every frozen worker", handed_out, BACK)
+    await_truth("a task in the hands of every stopped worker", handed_out, BACK)
     for worker in stack.workers:
         worker.kill()
     back(stack, *stack.workers)
@@ -87,12 +92,12 @@ def settled(stack: Stack, ledger: Ledger, seconds: float = BACK) -> Verdict:
     names = [node.celery_name for node in stack.workers if node.running]
 
     def nothing_left() -> bool:
-        if stack.speaks_plus:
-            stack.agent("verifier").ask("sweep")
-        if any(queued(stack).values()):
-            return False
-        active = stack.command("active", names)
-        return set(active) == set(names) and not any(active.values())
+        with contextlib.suppress(Failed):  # the agent's connection died with Redis: the next look has a new one
+            if stack.speaks_plus:
+                stack.agent("verifier").ask("sweep")
+            active = stack.command("active", names)
+            return set(active) == set(names) and not any(active.values()) and not any(queued(stack).values())
+        return False
 
     with contextlib.suppress(NotPossible):
         await_truth("the end of every task", lambda: nothing_left() and nothing_left(), seconds)

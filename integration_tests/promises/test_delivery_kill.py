@@ -14,6 +14,8 @@ from integration_tests.waiting import wait_until
 
 pytestmark = variant(**SOON)
 
+# A hard limit that comes before the killed child is noticed, up to 5 s later, ends the task: rule limit-noticed.
+NOTICED = {"time_limit": 10, "soft_time_limit": 9}
 EARLY = variant(celery_task_acks_late=False)
 # Either of the two brings a task back, so both must be gone.
 NOT_GIVEN_BACK = Mutation(
@@ -47,7 +49,7 @@ def kill_all(worker: Node) -> None:
 
 def lost_by(kill: Callable[[Node], None], stack: Stack, ledger: Ledger, proof: Proof) -> None:
     """Kill what runs twice as many tasks as it has slots; prove how many are lost."""
-    at_work(ledger, 2 * SLOTS)
+    at_work(ledger, 2 * SLOTS, **NOTICED)
     kill(stack.worker)
     back(stack, stack.worker)
     verdict = settled(stack, ledger)

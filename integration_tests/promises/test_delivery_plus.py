@@ -17,7 +17,7 @@ RATE = 100  # tasks a second
 @promise(
     "pop-gap-plus",
     "On redis-plus a task comes back that Redis has handed out to a worker killed before it knew of it.",
-    fault="2 waiting workers frozen, a task for each, kill -9",
+    fault="SIGSTOP of 2 waiting workers, a task for each, kill -9",
     settings=("celery_transport", "celery_visibility_timeout"),
     unit="of 2 tasks lost",
     exactly=0,

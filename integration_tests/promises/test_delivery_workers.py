@@ -110,7 +110,7 @@ def test_a_rolling_restart_loses_none(stack: Stack, ledger: Ledger, proof: Proof
 @promise(
     "pop-gap-stock",
     "On the stock transport a task is lost that Redis has handed out to a worker killed before it wrote it down (kombu 1405). A known loss.",
-    fault="2 waiting workers frozen, a task for each, kill -9",
+    fault="SIGSTOP of 2 waiting workers, a task for each, kill -9",
     settings=("celery_transport",),
     unit="of 2 tasks lost",
     exactly=2,
