@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
-
 import pytest
 
 from bench.ledger import Ledger
 from bench.stack import Stack
 from bench.stage import Mutation
 from integration_tests.promise import Proof, promise, variant
+from integration_tests.promises.priorities import hold, inversions, order
 from integration_tests.waiting import wait_until
 
 # One slot: the order of starts is the order in which the worker asked for tasks.
@@ -24,29 +22,11 @@ pytestmark = variant(
     ],
 )
 
-HELD = 1.0  # seconds in which the backlog is sent
 CONFIG = "*/etc/celery/celeryconfig.py"
 ONE_LEVEL = Mutation("one level for all", CONFIG, r'"priority_steps": .*,', '"priority_steps": [0],')
 ROUND_ROBIN = Mutation(
     "queues in turn", CONFIG, r'"queue_order_strategy": .*,', '"queue_order_strategy": "round_robin",'
 )
-
-
-def inversions(ranks: Sequence[int]) -> int:
-    """Return how many pairs stand the wrong way round."""
-    return sum(one > other for one, other in combinations(ranks, 2))
-
-
-def hold(ledger: Ledger, queue: str = "fast") -> None:
-    """Fill the only slot for a while: what is sent now waits in Redis."""
-    ledger.send(1, seconds=HELD, queue=queue)
-    ledger.await_started()
-
-
-def order(ledger: Ledger) -> list[str]:
-    """Return the entries in the order of their start, without the one that held the slot; all have been run."""
-    assert ledger.drain(), "a backlog was not run"
-    return ledger.started()[1:]
 
 
 @promise(
