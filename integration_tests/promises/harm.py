@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 from bench.ledger import Ledger
 from bench.stack import Stack
+from drill.history import Kind
 from drill.verdict import Verdict
 from integration_tests.waiting import pass_time, wait_until
 
 RATE = 20.0  # tasks per second
-CALM = 20  # tasks that finish before a fault, and after it
+DRAIN = 14.0  # seconds: the visibility timeout, by which messages of a lost connection come back, and a sweep
+# One that a worker was about to write down: the gap of the stock transport (kombu 1405), measured in test_delivery_*.
+GAP = 1
 Heal = Callable[[], object]
 Harm = Callable[[Stack], Heal]
 
@@ -27,19 +30,20 @@ def through(stack: Stack, ledger: Ledger, harm: Harm, seconds: float = 0.0, time
         times: how often it happens, each time after work has gone on.
     """
     with ledger.stream(RATE):
+        _goes_on(ledger)
         for _ in range(times):
-            _some_finish(ledger)
-            with ledger.fault(harm.__name__):
-                heal = harm(stack)
+            heal = harm(stack)
+            with ledger.fault(harm.__name__):  # in force: what slipped through before would look like a recovery
                 pass_time(seconds)
                 heal()
-        _some_finish(ledger, 40)
-    return ledger.judge(25)
+            _goes_on(ledger, 40)
+    return ledger.judge(DRAIN)
 
 
-def _some_finish(ledger: Ledger, seconds: float = 20) -> None:
-    before = len(ledger.finished())
-    wait_until(f"{CALM} more tasks have finished", lambda: len(ledger.finished()) >= before + CALM, seconds)
+def _goes_on(ledger: Ledger, seconds: float = 20) -> None:
+    """Wait for the end of a task that is sent from now on: there is no backlog left, in which the next fault would hide."""
+    before = {event.entry for event in ledger.history if event.kind is Kind.SUBMITTED}
+    wait_until("a new task has finished", lambda: set(ledger.finished()) - before, seconds)
 
 
 def felt(verdict: Verdict, may_lose: int) -> tuple[float, str]:

@@ -217,7 +217,17 @@ class CeleryConfig(Item):
     broker_connection_timeout: Seconds = setting(
         4, "Longest connect to the broker.", unit="seconds", source=CONFIG, gt=0
     )
-    result_backend_always_retry: Flag = setting(True, "Retry result writes over a broken connection.", source=CONFIG)
+    result_backend_always_retry: Flag = setting(
+        True, "Try to read and write results again over a broken connection.", source=CONFIG
+    )
+    result_backend_max_retries: Whole = setting(
+        3,
+        "How often, at most. Celery has no bound: while Redis is frozen, get(timeout=5) does not return. Each try of a read lasts "
+        "celery_socket_timeout at most, each of a worker's write 20 s or more.",
+        unit="tries",
+        source="celery 5.7 backends/base.py, _ensure_retryable; celery #4857; measured",
+        le=1000,
+    )
     enable_utc: Flag = setting(True, "Write times in UTC.", source=CONFIG)
     timezone: Text = setting("UTC", "Time zone of crontabs.", source=CONFIG)
 
