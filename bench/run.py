@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections import deque
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
@@ -90,13 +90,19 @@ def _remove(client: docker.DockerClient, run: str, folder: Path) -> None:
         steps.callback(shutil.rmtree, folder, ignore_errors=True)
         steps.callback(_unmount, folder)
         for network in client.networks.list(filters=chosen):
-            steps.callback(network.remove)
+            steps.callback(_remove_network, network)
         for container in client.containers.list(all=True, filters=chosen, ignore_removed=True):
             try:
                 container.remove(force=True, v=True)
             except (APIError, NotFound) as error:
                 if getattr(error, "status_code", 0) not in (404, 409):  # gone, or being removed
                     raise
+
+
+def _remove_network(network: Network) -> None:
+    """Remove it, unless another run that sweeps at the same moment was faster."""
+    with suppress(NotFound):
+        network.remove()
 
 
 def _unmount(folder: Path) -> None:
