@@ -42,13 +42,20 @@ again, and the seconds until tasks are consumed again once the fault is healed. 
 
 
 def promises() -> Iterator[tuple[str, str, Promise]]:
-    """Yield family, test and promise, in the order of the files."""
+    """Yield family, test and promise, in the order of the files.
+
+    Raises:
+        ValueError: where two promises have one id, and so one figure.
+    """
+    seen: dict[str, Promise] = {}
     for path in sorted(SUITES.glob("test_*.py")):
         module = importlib.import_module(f"integration_tests.promises.{path.stem}")
         for name, test in vars(module).items():
             if name.startswith("test_") and test.__module__ == module.__name__:
                 for mark in getattr(test, "pytestmark", ()):
                     if mark.name == "promise":
+                        if seen.setdefault(mark.args[0].id, mark.args[0]) != mark.args[0]:
+                            raise ValueError(f"{path.name}::{name}: the id {mark.args[0].id} is another promise's.")
                         yield path.stem.removeprefix("test_"), f"{path.name}::{name}", mark.args[0]
 
 

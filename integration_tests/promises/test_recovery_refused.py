@@ -18,7 +18,7 @@ REFUSED = "invalid username-password pair"  # so redis-py says WRONGPASS
 
 
 @promise(
-    "memory-full",
+    "memory-full-recovered",
     "Where Redis has no memory left, publishes are refused aloud; of what it had accepted nothing is lost.",
     fault="maxmemory below what is used, over a backlog; then room again",
     settings=("redis_maxmemory", "redis_maxmemory_policy", "celery_restart_delay"),
