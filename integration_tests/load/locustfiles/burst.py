@@ -1,0 +1,21 @@
+"""More tasks at once than there are ids with a subscription."""
+
+from __future__ import annotations
+
+from locust import task
+from locust.exception import StopUser
+
+from loadtests.results import STOCK
+from loadtests.user import CeleryUser
+
+
+class Burst(CeleryUser):
+    """Submits all, then waits for all."""
+
+    @task
+    def all_at_once(self) -> None:
+        """Submit five times the stock."""
+        for call in [self.client.submit("probe.noop", limit=10.0) for _ in range(5 * STOCK)]:
+            self.client.wait(call)
+        self.environment.runner.quit()
+        raise StopUser
