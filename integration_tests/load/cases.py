@@ -11,7 +11,7 @@ CASES: dict[str, Case] = {
     "plain": ([("probe.noop", ())], {}, {}),
     "arguments": ([("probe.add", (1, 2.5))], {}, {}),
     "keyword arguments": ([("probe.add", ())], {"x": 1, "y": -2}, {}),
-    "percent, quotes, umlauts": ([("probe.echo", ("100 % of \"it's\" \u00fcber %(id)s\n",))], {}, {}),
+    "percent, quotes, umlauts": ([("probe.echo", ('100 % of "it\'s" \u00fcber %(id)s\n',))], {}, {}),
     "nested arguments": ([("probe.echo", ({"a": [1, None, True, {"b": "c"}]},))], {}, {}),
     "a large payload": ([("probe.echo", ("x" * 5000,))], {}, {}),
     "true is not one": ([("probe.echo", (True,))], {}, {}),

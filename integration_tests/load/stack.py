@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shlex
@@ -25,6 +26,7 @@ from settings.loader import load
 from settings.localhost import find_redis, free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LOCUSTFILES = Path(__file__).parent / "locustfiles"
 PASSWORD = "load-test-password"
 HOST = "one"
 START = 30.0  # seconds in which a process has to answer
@@ -48,13 +50,20 @@ class Run:
     """A run of Locust."""
 
     process: subprocess.Popen[str]
-    report: Path
+    report: Path  # without a suffix: Locust writes several
+    output: str = ""
 
     def rows(self, code: int = 0, seconds: float = 60.0) -> dict[tuple[str, str], dict[str, Any]]:
         """Wait for the end; return (kind, name) → the row of Locust's statistics."""
         self.output, _ = self.process.communicate(timeout=seconds)
         assert self.process.returncode == code, self.output
-        return {(row["method"], row["name"]): row for row in json.loads(self.report.read_text())}
+        return {(row["method"], row["name"]): row for row in json.loads(self.report.with_suffix(".json").read_text())}
+
+    @property
+    def failures(self) -> set[tuple[str, str, str]]:
+        """Kind, name and error of what failed."""
+        with Path(f"{self.report}_failures.csv").open(newline="") as file:
+            return {(row["Method"], row["Name"], row["Error"]) for row in csv.DictReader(file)}
 
 
 @dataclass
@@ -146,20 +155,21 @@ class Stack:
             wait_until("the worker consumes", lambda: answers(target, asker), START)
             yield process
 
-    def locust(self, file: Path, *arguments: str) -> Run:
-        """Start a headless run of Locust."""
+    def locust(self, name: str, *arguments: str, **more: str) -> Run:
+        """Start a headless run of a locustfile of ours, with further variables in its environment."""
+        file = LOCUSTFILES / f"{name}.py"
         report = self.folder / f"{file.stem}-report"
         command = [sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"]
         environment = {**os.environ, VARIABLE: str(self.target_file), "PYTHONPATH": str(REPOSITORY)}
         process = subprocess.Popen(
-            [*command, "--json-file", str(report), *arguments],
-            env=environment,
+            [*command, "--json-file", str(report), "--csv", str(report), *arguments],
+            env={**environment, **more},
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return Run(process, report.with_suffix(".json"))
+        return Run(process, report)
 
 
 def answers(target: Target, asker: redis.Redis) -> bool:
@@ -180,3 +190,9 @@ def started(command: list[str], log: Path, environment: dict[str, str]) -> Itera
     finally:
         process.kill()
         process.wait()
+
+
+def arriving(rate: float, seconds: float, **more: object) -> dict[str, str]:
+    """Return what the locustfile `arriving` reads from its environment."""
+    said = {"rate": rate, "seconds": seconds, **more}
+    return {f"LOAD_{name.upper()}": str(value) for name, value in said.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import Any
 
 from locust import events
@@ -11,6 +12,7 @@ from locust import events
 from loadtests.arrivals import constant
 from loadtests.open_model import ArrivalShape, ArrivalUser
 
+BURN = float(os.environ.get("LOAD_BURN", "0"))  # seconds of the CPU per arrival
 TIMES = os.environ.get("LOAD_TIMES")
 
 
@@ -25,7 +27,10 @@ class Flow(ArrivalUser):
     limit = float(os.environ.get("LOAD_LIMIT", "30"))
 
     def arrive(self, due: float) -> None:
-        """Submit a task that tells its times."""
+        """Submit a task that tells its times; a generator that is too slow has something else to do first."""
+        end = time.perf_counter() + BURN
+        while time.perf_counter() < end:
+            pass
         self.client.submit("probe.sleep", (0,), queue="fast", due=due, limit=self.limit)
 
 

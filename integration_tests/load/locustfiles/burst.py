@@ -12,7 +12,7 @@ from loadtests.user import CeleryUser
 class Burst(CeleryUser):
     """Submits all, then waits for all."""
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def all_at_once(self) -> None:
         """Submit five times the stock."""
         for call in [self.client.submit("probe.noop", limit=10.0) for _ in range(5 * STOCK)]:
