@@ -52,4 +52,6 @@ def _reach(environment: Environment, **_: Any) -> None:
             except NoTarget as error:
                 sys.exit(str(error))
             except redis.RedisError as error:
-                sys.exit(f"The target cannot be put under load: {error} ({type(error).__name__}).")
+                # a Sentinel's error goes on with the inside of its connections
+                said = str(error).split(" : ", 1)[0]
+                sys.exit(f"The target cannot be put under load: {said} ({type(error).__name__}).")
