@@ -1,7 +1,7 @@
 """An echo consumer: takes messages in bulk and publishes a SUCCESS for each, as Celery's backend does.
 
-It runs no task: what is measured against it is the generator. `python -m loadtests.echo` serves the queues of LOAD_TARGET
-until it is ended.
+It runs no task: what is measured against it is the generator. `python -m loadtests.echo` serves the queues of the target
+that LOAD_TARGET names, which is one of a worker, until it is ended.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import re
 import time
 from datetime import UTC, datetime
 
+import redis
+
 from loadtests.call import RESULT
 from loadtests.link import END, Link, client, command
 from loadtests.target import Target
 
-BULK = 500  # messages at once
+AHEAD = 500  # messages that are asked for ahead: a worker may BRPOP, and nothing that takes several
+POP = 5  # lines of an answer: *2 $n key $n message
 ID = re.compile(rb'"correlation_id": "([^"]+)"')
 EXPIRES = b"86400"  # seconds: Celery's default
 
@@ -23,24 +26,31 @@ class Echo:
     """Answers the tasks of a target's queues. Single tasks: the end of a chain is not its first task's id."""
 
     def __init__(self, target: Target) -> None:
-        """Connect."""
+        """Connect; the target is that of a worker."""
         self._source = Link(client(target, target.broker))
         self._sink = Link(client(target, target.results))
-        for link in (self._source, self._sink):
-            link.patience(60.0)
+        self._source.patience(None)
         self._prefix = (target.key_prefix + RESULT).encode()
-        self._keys = [(target.key_prefix + queue).encode() for queue in target.queues]
+        keys = [(target.key_prefix + queue).encode() for queue in target.queues]
+        self._pop = command(b"BRPOP", *keys, b"0")
 
     def run(self) -> None:
-        """Answer, for ever."""
+        """Answer, for ever.
+
+        Raises:
+            redis.RedisError: if a connection breaks, or a command is refused.
+        """
+        self._source.send(self._pop * AHEAD)
+        rest = b""
         while True:
-            # The first is waited for, with what came together with it taken after that.
-            first = self._lines(self._source, command(b"BRPOP", *self._keys, b"10"), 5)
-            messages = [first[4]] if len(first) > 4 else []
-            for key in self._keys if messages else ():
-                messages += self._lines(self._source, command(b"RPOP", key, b"%d" % BULK), 0)[2::2]
+            *lines, rest = (rest + self._source.receive()).split(END)
+            refuse(lines)
+            whole = len(lines) - len(lines) % POP
+            messages = lines[POP - 1 : whole : POP]
+            rest = END.join([*lines[whole:], rest])
             if messages:
                 self._answer(messages)
+                self._source.send(self._pop * len(messages))
 
     def _answer(self, messages: list[bytes]) -> None:
         now = time.time()
@@ -56,21 +66,20 @@ class Echo:
             )
             key = self._prefix + found[1]
             parts += [command(b"SETEX", key, EXPIRES, meta), command(b"PUBLISH", key, meta)]
-        self._lines(self._sink, b"".join(parts), len(parts))
+        self._sink.send(b"".join(parts))
+        lines: list[bytes] = []
+        rest = b""
+        while len(lines) < len(parts):
+            *some, rest = (rest + self._sink.receive()).split(END)
+            lines += some
+        refuse(lines)
 
-    @staticmethod
-    def _lines(link: Link, request: bytes, count: int) -> list[bytes]:
-        """Send a request; return the lines of its answer: so many, or, with 0, those of an array."""
-        link.send(request)
-        data = b""
-        while True:
-            data += link.receive()
-            lines = data.split(END)
-            if lines[0] in (b"*-1", b"$-1"):  # nothing was there
-                return []
-            wanted = count or 1 + 2 * int(lines[0][1:])
-            if len(lines) > wanted:
-                return lines[:wanted]
+
+def refuse(lines: list[bytes]) -> None:
+    """Raise the first error that Redis answers with."""
+    for line in lines:
+        if line[:1] == b"-":
+            raise redis.ResponseError(line[1:].decode())
 
 
 if __name__ == "__main__":

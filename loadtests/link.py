@@ -57,8 +57,8 @@ class Link:
         self._connection.connect()
         self._socket: socket.socket = self._connection._sock
 
-    def patience(self, seconds: float) -> None:
-        """Set how long `receive` waits."""
+    def patience(self, seconds: float | None) -> None:
+        """Set how long `send` and `receive` wait; None is for ever."""
         self._socket.settimeout(seconds)
 
     def send(self, data: bytes) -> None:
