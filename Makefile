@@ -123,7 +123,7 @@ _env: $(VENV)/.stack
 ##@ Work on this repository
 
 test: $(VENV)/.dev ## run every test, the fast ones first; TESTS=unit_tests runs a part
-	@pytest $(or $(TESTS),unit_tests $(addprefix integration_tests/,settings backup local hosts)) -ra
+	@pytest $(or $(TESTS),unit_tests $(addprefix integration_tests/,settings backup load local hosts)) -ra
 
 lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of generated files
 	@ruff format --check .

@@ -21,7 +21,7 @@ from loadtests.target import Target
 from loadtests.wire import Step, Template, Wire
 
 LIMIT = 30.0  # seconds in which a result has to come, unless a call says otherwise
-SWEEP = 0.05  # seconds between two looks at the deadlines
+SWEEP = 0.1  # seconds between two looks at deadlines and silent connections
 
 
 class Client:
@@ -37,20 +37,14 @@ class Client:
         broker.ping()
         results.ping()
 
-        def connect() -> Link:
-            link = Link(broker)
-            link.patience(target.socket_timeout)
-            return link
-
         def ask(keys: list[bytes]) -> list[bytes | None]:
             return cast("list[bytes | None]", results.mget(keys))
 
         self._wire = Wire(target)
         self._rows = Rows(environment)
         self._deadlines = Deadlines()
-        self._publisher = Publisher(connect, self._published)
+        self._publisher = Publisher(lambda: Link(broker), target.socket_timeout, self._published)
         self._results = Results(lambda: Link(results), ask, (target.key_prefix + RESULT).encode(), self._ended)
-        self._tags = 0
         loops = (self._publisher.run, self._results.run, self._results.write, self._sweep)
         self._greenlets = [gevent.spawn(loop) for loop in loops]
         self._results.stocked.wait(target.socket_timeout)
@@ -110,7 +104,7 @@ class Client:
         eta: datetime | None,
     ) -> Call:
         results = self._results
-        last, channel = results.take()
+        last, channel = results.take() if template.kept else (results.new_id(), b"")
         ids = [last] if template.links == 1 else [*(results.new_id() for _ in range(template.links - 1)), last]
         message = template.render(ids, results.new_id(), args, kwargs, eta)
         due = (eta.timestamp() - EPOCH) if eta else (due or clock()) + (template.countdown or 0.0)
@@ -161,6 +155,8 @@ class Client:
         while True:
             gevent.sleep(SWEEP)
             now = clock()
+            self._publisher.watch(now)
+            self._results.watch(now)
             for call in self._deadlines.overdue(now):
                 self._results.forget(call)
                 call.error = Failed(f"no result within {call.limit:g} s")

@@ -29,7 +29,6 @@ class Echo:
         """Connect; the target is that of a worker."""
         self._source = Link(client(target, target.broker))
         self._sink = Link(client(target, target.results))
-        self._source.patience(None)
         self._prefix = (target.key_prefix + RESULT).encode()
         keys = [(target.key_prefix + queue).encode() for queue in target.queues]
         self._pop = command(b"BRPOP", *keys, b"0")

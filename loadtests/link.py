@@ -56,10 +56,8 @@ class Link:
         self._connection = pool.make_connection()
         self._connection.connect()
         self._socket: socket.socket = self._connection._sock
-
-    def patience(self, seconds: float | None) -> None:
-        """Set how long `send` and `receive` wait; None is for ever."""
-        self._socket.settimeout(seconds)
+        # Patience is the caller's: a timer for every read would cost gevent more than the read.
+        self._socket.settimeout(None)
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
@@ -69,16 +67,13 @@ class Link:
             raise redis.ConnectionError(f"sending failed: {error}") from error
 
     def receive(self) -> bytes:
-        """Return the next bytes.
+        """Return the next bytes; waits for them, until somebody closes the connection.
 
         Raises:
-            redis.TimeoutError: if none came.
-            redis.ConnectionError: if the server closed the connection.
+            redis.ConnectionError: if the server closed it, or we did.
         """
         try:
             data = self._socket.recv(CHUNK)
-        except TimeoutError:
-            raise redis.TimeoutError("no answer in time") from None
         except OSError as error:
             raise redis.ConnectionError(f"receiving failed: {error}") from error
         if not data:
@@ -86,5 +81,5 @@ class Link:
         return data
 
     def close(self) -> None:
-        """Close it; a greenlet that waits for bytes gets an error."""
+        """Close it; a greenlet that waits for it gets an error."""
         self._connection.disconnect()

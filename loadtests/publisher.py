@@ -23,14 +23,19 @@ WAITING = 200_000  # messages that may gather before a broker that does not answ
 class Publisher:
     """One connection to the broker. Its errors reach every task that was not acknowledged."""
 
-    def __init__(self, connect: Callable[[], Link], ended: Callable[[Call, Failed | None, float], None]) -> None:
+    def __init__(
+        self, connect: Callable[[], Link], patience: float, ended: Callable[[Call, Failed | None, float], None]
+    ) -> None:
         """Connect at the first message.
 
         Args:
             connect: opens a connection.
+            patience: seconds that a batch may take.
             ended: is told of each message, with the error unless it is acknowledged, and the time.
         """
         self._connect = connect
+        self._patience = patience
+        self._flushed = 0.0  # when the batch that is under way was sent; 0: none is
         self._ended = ended
         self._waiting: deque[Call] = deque()
         self._wake = Event()
@@ -58,7 +63,7 @@ class Publisher:
         open_ = deque(batch)
         try:
             self._link = self._link or self._connect()
-            now = clock()
+            now = self._flushed = clock()
             parts = []
             for call in batch:
                 call.sent = now
@@ -79,6 +84,13 @@ class Publisher:
             now = clock()
             for call in open_:
                 self._ended(call, Failed(f"not acknowledged: {type(error).__name__}"), now)
+        finally:
+            self._flushed = 0.0
+
+    def watch(self, now: float) -> None:
+        """Give up on a broker that is silent for too long. To be called again and again."""
+        if self._flushed and now - self._flushed > self._patience and self._link is not None:
+            self._link.close()
 
     def close(self) -> None:
         """Close the connection; the next message opens one."""

@@ -27,6 +27,8 @@ STOCK = 1024  # ids that wait for tasks
 CHANNELS = 256  # of one SUBSCRIBE, UNSUBSCRIBE or MGET: what keeps Redis from others for well under a millisecond
 SILENCE = 5.0  # seconds without a message until Redis is asked whether it is there
 PAUSES = (0.05, 1.0)  # shortest and longest time between two attempts to connect, in seconds
+# Half of all that comes where STARTED is tracked; it says nothing but that (celery 5.7, backends/base.py, _get_result_meta)
+STARTED = b'{"status": "STARTED",'
 READY = frozenset(("SUCCESS", "FAILURE", "REVOKED"))
 
 
@@ -62,7 +64,8 @@ class Results:
         self._link: Link | None = None
         self.outstanding: dict[bytes, Call] = {}
         self.stocked = Event()  # ids are there: the first task needs no way of its own
-        self.breaks = 0
+        self._heard = 0.0  # when Redis said something
+        self._asked = False  # whether it was asked for a sign of life since
 
     def new_id(self) -> str:
         """Return an id that nobody awaits."""
@@ -112,17 +115,15 @@ class Results:
 
     def _open(self) -> None:
         link = self._connect()
-        link.patience(SILENCE)
         # Whatever was under way is lost: all that is awaited is subscribed again, and asked for on its confirmation.
         self._stock, self._ordered, self._outgoing, self._done = [], set(), [], []
-        self._link = link
+        self._link, self._heard, self._asked = link, clock(), False
         awaited = list(self.outstanding)
         for at in range(0, len(awaited), CHANNELS):
             self._say(b"SUBSCRIBE", awaited[at : at + CHANNELS])
         self._order(STOCK)
 
     def _close(self) -> None:
-        self.breaks += 1
         link, self._link = self._link, None
         self._stock, self._ordered = [], set()
         if link is not None:
@@ -146,19 +147,11 @@ class Results:
             self._done = []
 
     def _listen(self) -> None:
-        link, frames, asked = self._link, Frames(), False
+        link, frames = self._link, Frames()
         while link is not None:
-            try:
-                data = link.receive()
-                asked = False
-            except redis.TimeoutError:
-                if asked:
-                    raise
-                asked = True
-                self._outgoing.append(command(b"PING"))
-                self._wake.set()
-                continue
-            now = clock()
+            data = link.receive()
+            now = self._heard = clock()
+            self._asked = False
             doubtful = []
             for kind, channel, payload in frames.feed(data):
                 if kind == b"message":
@@ -176,16 +169,27 @@ class Results:
                     if stored is not None:
                         self._take_in(channel, stored, clock())
 
+    def watch(self, now: float) -> None:
+        """Ask a silent Redis for a sign of life, and give it up after another silence. To be called again and again."""
+        if self._link is None or now - self._heard < SILENCE:
+            return
+        if self._asked:
+            self._link.close()
+        else:
+            self._asked, self._heard = True, now
+            self._outgoing.append(command(b"PING"))
+            self._wake.set()
+
     def _take_in(self, channel: bytes, payload: bytes, now: float) -> None:
         call = self.outstanding.get(channel)
         if call is None:
             return
+        if payload.startswith(STARTED):
+            call.started = call.started or now
+            call.restarted = now
+            return
         meta = json.loads(payload)
-        state = meta["status"]
-        if state in READY:
+        if meta["status"] in READY:
             del self.outstanding[channel]
             self._leave(channel)
             self._ended(call, meta, now, len(payload))
-        elif state == "STARTED":
-            call.started = call.started or now
-            call.restarted = now

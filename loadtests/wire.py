@@ -32,6 +32,7 @@ SLOT = re.compile(r"@slot:(\w+)@")
 # Celery takes points in time, too; a template says them anew for every message.
 SECONDS = ("countdown", "expires")
 
+KEPT = 1000  # templates: options that differ with every message must not fill the memory
 PLAIN = frozenset((int, float, bool, type(None)))
 
 Step = tuple[str, Sequence[Any]]  # task and arguments
@@ -137,10 +138,12 @@ class Wire:
             celery.exceptions.QueueNotFound: if the target has no such queue.
         """
         later = [(task, ()) if number == 0 else (task, args) for number, (task, args) in enumerate(links)]
-        if "eta" in options:
-            options = {**options, "eta": None, "countdown": 0}
+        if options.pop("eta", None) is not None:
+            options["countdown"] = 1.0  # any: `render` is told the time
         key = repr((later, options))
         if key not in self._templates:
+            if len(self._templates) >= KEPT:
+                self._templates.clear()
             self._templates[key] = self._make(links, kwargs or {}, options)
         return self._templates[key]
 
@@ -148,12 +151,9 @@ class Wire:
         for name in SECONDS:
             if not isinstance(options.get(name), int | float | None):
                 raise TypeError(f"{name}={options[name]!r} is not a number of seconds")
-        delayed = options.get("countdown") is not None
-        # a countdown of 0 is none to Celery
-        asked = {**options, "countdown": options["countdown"] or 1} if delayed else dict(options)
         ids = [uuid() for _ in links]
-        queue, message = _published(self._app, links, kwargs, asked, ids)
-        body = _open(message, ids, links[0][1], kwargs, asked)
+        queue, message = _published(self._app, links, kwargs, options, ids)
+        body = _open(message, ids, links[0][1], kwargs)
         priority = message["properties"]["priority"]
         steps = self._target.priority_steps
         step = steps[bisect(steps, priority) - 1]
@@ -163,7 +163,7 @@ class Wire:
             envelope=_pattern(dumps(message)),
             body=_pattern(body),
             links=len(links),
-            countdown=options["countdown"] if delayed else None,
+            countdown=options.get("countdown") or None,  # 0 is none to Celery
             expires=options.get("expires"),
             kept=not message["headers"]["ignore_result"],
         )
@@ -228,13 +228,7 @@ def _published(
         return queue, channel._get(queue)
 
 
-def _open(
-    message: dict[str, Any],
-    ids: Sequence[str],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> str:
+def _open(message: dict[str, Any], ids: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Replace what differs between messages by slots; return the body, in clear, with slots of its own."""
     headers, properties = message["headers"], message["properties"]
     for name in ("id", "root_id"):
@@ -243,9 +237,9 @@ def _open(
     properties["delivery_tag"] = _slot("tag")
     for name in ("argsrepr", "kwargsrepr"):
         headers[name] = _slot(name)
-    for option, header in (("countdown", "eta"), ("expires", "expires")):
-        if options.get(option) is not None:
-            headers[header] = _slot(header)
+    for name in ("eta", "expires"):
+        if headers[name] is not None:
+            headers[name] = _slot(name)
     text = base64.b64decode(message["body"]).decode()
     message["body"] = _slot("body")
     begin = f"[{dumps(args)}, {dumps(kwargs)}, "

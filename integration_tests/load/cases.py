@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 Case = tuple[Sequence[tuple[str, Sequence[Any]]], dict[str, Any], dict[str, Any]]  # tasks, kwargs, options
@@ -20,6 +21,8 @@ CASES: dict[str, Case] = {
     "routed by name, with a priority": ([("probe.sleep", (0,))], {}, {}),
     **{f"priority {level}": ([("probe.noop", ())], {}, {"priority": level}) for level in (0, 1, 3, 5, 6, 9)},
     "countdown": ([("probe.noop", ())], {}, {"countdown": 20}),
+    "no countdown": ([("probe.noop", ())], {}, {"countdown": 0, "eta": None}),
+    "eta": ([("probe.noop", ())], {}, {"eta": datetime(2126, 1, 2, 3, 4, 5, 678, tzinfo=UTC)}),
     "expires": ([("probe.noop", ())], {}, {"expires": 90.5}),
     "countdown and expires": ([("probe.noop", ())], {}, {"countdown": 5, "expires": 5}),
     "time limits": ([("probe.noop", ())], {}, {"time_limit": 30, "soft_time_limit": 20.5}),

@@ -146,10 +146,10 @@ class Stack:
             yield process
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the worker until the end of the block."""
+    def worker(self, pool: str = "solo", concurrency: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a worker until the end of the block."""
         command = [sys.executable, "-m", "celery", "--app", "tasks.app:app", "worker", "--hostname", "all@one"]
-        command += ["--queues", "fast,slow", "--pool", "solo", "--loglevel", "WARNING"]
+        command += ["--queues", "fast,slow", "--pool", pool, "--concurrency", str(concurrency), "--loglevel", "ERROR"]
         with started(command, self.folder / "worker.log", self.environment) as process:
             target, asker = self.target("verifier"), self.redis()
             wait_until("the worker consumes", lambda: answers(target, asker), START)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,8 +52,9 @@ def test_ids_stand_wherever_celery_puts_them() -> None:
 
 def test_a_point_in_time_is_said_anew_and_no_template_of_its_own() -> None:
     now = WIRE.template((("probe.echo", (1,)),)).app.now()
-    assert WIRE.template((("probe.echo", (1,)),), eta=now) is WIRE.template((("probe.echo", (1,)),), eta=None)
     template = WIRE.template((("probe.echo", (1,)),), eta=now)
+    assert template is WIRE.template((("probe.echo", (1,)),), eta=now + timedelta(seconds=1))
+    assert template is not WIRE.template((("probe.echo", (1,)),), eta=None)
     assert json.loads(template.render(["id"], "tag", (1,), eta=now))["headers"]["eta"] == now.isoformat()
 
 

@@ -28,6 +28,8 @@ class Mixed(CeleryUser):
         assert repr(send("probe.fail", ("with % and \u00fc",)).error) == "ProbeError"
         chain = self.client.wait(self.client.submit_chain([("probe.add", (1, 2)), ("probe.add", (3,))], name="chain"))
         assert chain.value == 6
+        broken = self.client.wait(self.client.submit_chain([("probe.fail", ()), ("probe.echo", ())], name="broken"))
+        assert repr(broken.error) == "ProbeError"
         assert send("probe.add", (1, 1), name="delayed", countdown=1.5).value == 2
         submit("probe.add", (1, 1), name="ignored", ignore_result=True)
         assert send("probe.add", (1, 1), name="urgent", priority=0, queue="slow", expires=60).value == 2
