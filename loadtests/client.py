@@ -18,7 +18,8 @@ from loadtests.publisher import Publisher
 from loadtests.results import Results
 from loadtests.rows import PUBLISH, Rows
 from loadtests.target import Target
-from loadtests.wire import Step, Template, Wire
+from loadtests.template import Template
+from loadtests.wire import Step, Wire
 
 LIMIT = 30.0  # seconds in which a result has to come, unless a call says otherwise
 SWEEP = 0.1  # seconds between two looks at deadlines and silent connections

@@ -1,7 +1,7 @@
-"""Celery's messages from templates.
+"""Makes the templates of Celery's messages.
 
 A template is made by Celery itself: it publishes once into a channel in memory. What differs from message to message
-(ids, times, arguments) is cut out, and filled in at a hundredth of the cost.
+(ids, times, arguments) is cut out.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ import re
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from celery import Celery, signature
 from celery.canvas import chain
-from celery.utils.saferepr import saferepr
 from kombu import Queue
 from kombu.utils.json import dumps
 from kombu.utils.uuid import uuid
 
 from loadtests.target import Target
+from loadtests.template import Template
 
 # kombu 5.7, transport/redis.py: what stands between a queue and its priority
 SEPARATOR = "\x06\x16"
@@ -33,7 +31,6 @@ SLOT = re.compile(r"@slot:(\w+)@")
 SECONDS = ("countdown", "expires")
 
 KEPT = 1000  # templates: options that differ with every message must not fill the memory
-PLAIN = frozenset((int, float, bool, type(None)))
 
 Step = tuple[str, Sequence[Any]]  # task and arguments
 
@@ -45,74 +42,6 @@ def _slot(name: str) -> str:
 def _pattern(text: str) -> str:
     """Return a format for the % operator, with the slots as its keys."""
     return SLOT.sub(r"%(\1)s", text.replace("%", "%%"))
-
-
-@dataclass
-class Template:
-    """The message of a task with certain options, but for ids, times and arguments."""
-
-    app: Celery
-    key: bytes  # the list in Redis that it is pushed to
-    envelope: str
-    body: str
-    links: int  # tasks in it: 1, or the length of a chain
-    countdown: float | None = None  # seconds
-    expires: float | None = None
-    kept: bool = True  # a result is stored
-    _last: tuple[str, dict[str, str]] = field(default=("", {}), repr=False)
-
-    def render(
-        self,
-        ids: Sequence[str],
-        tag: str,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        eta: datetime | None = None,
-    ) -> bytes:
-        """Return the message as it lies in Redis.
-
-        Args:
-            ids: of the tasks, in their order: as many as `links`.
-            tag: the delivery tag, unique among all messages.
-            args: of the (first) task.
-            kwargs: of the same.
-            eta: in place of a countdown, where the template has one.
-        """
-        slots = {"id": ids[0], "tag": tag, **self._arguments(args, kwargs or {})}
-        if self.countdown is not None or self.expires is not None:
-            now = self.app.now()
-            slots["eta"] = (eta or now + timedelta(seconds=self.countdown or 0)).isoformat()
-            slots["expires"] = (now + timedelta(seconds=self.expires or 0)).isoformat()
-        if self.links > 1:
-            slots["body"] = _packed(self.body % {**slots, **{f"id{number}": one for number, one in enumerate(ids)}})
-        return (self.envelope % slots).encode()
-
-    def _arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
-        """Return what a message says of its arguments. The last is remembered: most load repeats itself."""
-        said = f"{args!r}{kwargs!r}"  # not the objects: 1 == True, and a list may change
-        if self._last[0] != said:
-            amqp = self.app.amqp
-            texts = {"args": dumps(args), "kwargs": dumps(kwargs)}
-            shown = {
-                "argsrepr": self._shown(args, amqp.argsrepr_maxsize),
-                "kwargsrepr": self._shown(kwargs, amqp.kwargsrepr_maxsize),
-            }
-            # one task's body holds no id: it is packed once
-            packed = {"body": _packed(self.body % texts)} if self.links == 1 else texts
-            self._last = (said, shown | packed)
-        return self._last[1]
-
-    def _shown(self, value: Sequence[Any] | Mapping[str, Any], longest: int) -> str:
-        """Return Celery's representation of arguments, as the inside of a JSON string."""
-        if not value or (isinstance(value, tuple) and all(type(one) in PLAIN for one in value)):
-            plain = repr(value)
-            if len(plain) <= longest:
-                return plain  # the same, in a tenth of the time
-        return str(dumps(saferepr(value, longest, maxlevels=self.app.conf.task_repr_maxlevels)))[1:-1]
-
-
-def _packed(body: str) -> str:
-    return base64.b64encode(body.encode()).decode()
 
 
 class Wire:
