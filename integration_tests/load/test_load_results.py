@@ -47,7 +47,7 @@ def apart(stack: Stack, times: Path) -> float:
     workers = statistics.median(1000 * (one["result"]["finished_at"] - one["due"]) for one in seen)
     print(f"p50: generator {ours:.2f} ms, worker {workers:.2f} ms")
     assert ours > workers, "the result came before the task had ended"
-    return ours - workers
+    return float(ours - workers)
 
 
 def test_latency_is_that_of_the_workers_own_times(working: Stack, tmp_path: Path) -> None:
