@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import converge, stage
+from benchmarks import converge, generator, stage
 from engine.errors import NotPossible
 
 RESULT = Path("build/benchmark.json")
@@ -22,7 +22,7 @@ def main() -> int:
     # So that the containers are removed however it ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        rows = [*stage.measure(), *_converge()]
+        rows = [*stage.measure(), *generator.measure(), *_converge()]
     except RuntimeError as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,54 @@
+"""Promises: a schedule is kept by all processes together; what voids a run is told in a sentence, and is no result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from integration_tests.load.stack import PASSWORD, Stack, arriving
+from loadtests.target import VARIABLE
+from settings.localhost import free_ports
+
+
+def test_a_task_that_nobody_takes_is_lost_at_its_deadline(served: Stack) -> None:
+    run = served.locust("arriving", **arriving(20, 1, limit=1))
+    row = run.rows(code=1)["end-to-end", "probe.sleep"]
+    assert (row["num_requests"], row["num_failures"]) == (20, 20)
+    assert 1000 <= row["min_response_time"] < 1200
+    assert run.failures == {("end-to-end", "probe.sleep", "no result within 1 s")}
+
+
+def test_processes_share_a_schedule_exactly(served: Stack) -> None:
+    run = served.locust("arriving", "--processes", "3", **arriving(100, 3, limit=1))
+    rows = run.rows(code=1)
+    row = rows["end-to-end", "probe.sleep"]
+    assert row["num_requests"] == 300
+    assert rows["publish", "probe.sleep"]["num_failures"] == 0
+    assert run.output.count("reported as ready") == 3
+
+
+def test_a_generator_that_is_too_slow_is_told_from_a_slow_system(served: Stack) -> None:
+    run = served.locust("arriving", **arriving(500, 2, limit=1, burn=0.004))
+    run.rows(code=3)
+    assert "The generator was too slow for the asked rate" in run.output
+
+
+@pytest.mark.parametrize("wrong", ["no target", "no such file", "nobody listens", "wrong password"])
+def test_a_target_that_cannot_be_reached_is_told_in_one_sentence(served: Stack, tmp_path: Path, wrong: str) -> None:
+    target = served.target()
+    if wrong == "nobody listens":
+        broker = target.broker.rsplit(":", 1)[0] + f":{free_ports(1)[0]}/0"
+        target = replace(target, broker=broker)
+    if wrong == "wrong password":
+        target = replace(target, broker=target.broker.replace(PASSWORD, "hidden-secret"))
+    file = tmp_path / "target.json"
+    if wrong != "no such file":
+        target.write(file)
+    run = served.locust("arriving", **arriving(1, 1), **{VARIABLE: "" if wrong == "no target" else str(file)})
+    run.output, _ = run.process.communicate(timeout=30)
+    told = [line for line in run.output.splitlines() if "Starting Locust" not in line]
+    assert run.process.returncode == 1
+    assert len(told) == 1, run.output
+    assert "hidden-secret" not in run.output

@@ -1,0 +1,71 @@
+"""Whether a generator kept its own schedule: one that falls behind measures itself, not the system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from loadtests.call import clock
+
+LAG = 0.05  # seconds that an arrival may be late
+LATE = 0.01  # share of arrivals that may be later than that
+BUSY = 0.9  # share of one core: beyond it, answers wait for the generator
+
+
+@dataclass
+class Pace:
+    """How one process kept to the arrivals of a schedule."""
+
+    arrivals: int = 0
+    late: int = 0
+    worst: float = 0.0  # seconds
+    busy: float = 0.0  # share of one core, from the first arrival to the last
+
+    def __post_init__(self) -> None:
+        """Start the clocks."""
+        self._began = clock(), time.process_time()
+
+    def arrived(self, lag: float) -> None:
+        """Count an arrival that was so many seconds late."""
+        if not self.arrivals:
+            self._began = clock(), time.process_time()
+        self.arrivals += 1
+        if lag > LAG:
+            self.late += 1
+        self.worst = max(self.worst, lag)
+
+    def done(self) -> dict[str, Any]:
+        """Stop the clocks; return plain data, for the master."""
+        wall, used = clock() - self._began[0], time.process_time() - self._began[1]
+        self.busy = used / wall if wall > 0 else 0.0
+        return asdict(self)
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it, in words; empty if nothing is."""
+        if self.arrivals and self.late > LATE * self.arrivals:
+            return f"{self.late} of {self.arrivals} arrivals were over {LAG:g} s late, the worst {self.worst:.3g} s"
+        if self.busy > BUSY:
+            return f"it used {self.busy:.0%} of a core"
+        return ""
+
+
+def verdict(paces: Iterable[Pace], generators: int) -> str:
+    """Return what makes a run void, in one sentence; empty if the generators kept the schedule.
+
+    Args:
+        paces: of the generators that told theirs.
+        generators: how many were asked.
+    """
+    told = list(paces)
+    complaints = [pace.complaint for pace in told if pace.complaint]
+    if len(told) < generators:
+        complaints.append(f"{generators - len(told)} of {generators} generators did not come to their end")
+    if not complaints:
+        return ""
+    return (
+        f"The generator was too slow for the asked rate: {'; '.join(complaints)}. These figures are not the system's: "
+        "ask for less, or give it more processes (--processes) or hosts."
+    )

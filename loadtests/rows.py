@@ -1,0 +1,79 @@
+"""What a task leaves in Locust's statistics: a row each for publish, queue wait, run time, end-to-end.
+
+End-to-end is an event of Locust, so that every plug-in sees each task once and "Aggregated" counts tasks. Its parts go to
+their rows only: an event costs 9 µs, and parts do not add up to a sum of requests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from locust.env import Environment
+
+from loadtests.call import EPOCH, Call, Failed
+
+PUBLISH, WAIT, RUN, WHOLE = "publish", "queue wait", "run time", "end-to-end"
+
+
+class Rows:
+    """Writes to the statistics of one environment."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Write to the environment's statistics as they are at the time: Locust may replace them."""
+        self._environment = environment
+
+    def part(self, kind: str, name: str, seconds: float) -> None:
+        """Enter a part of a task."""
+        self._environment.stats.entries[name, kind].log(1000 * seconds, 0)
+
+    def published(self, call: Call, error: Failed | None, now: float) -> None:
+        """Enter how long a publish took; the end of the task, where it has no other."""
+        if call.kept:
+            self.part(PUBLISH, call.name, now - call.added)
+            if error is not None:
+                self._environment.stats.entries[call.name, PUBLISH].log_error(error)
+        else:
+            self._event(PUBLISH, call, now - call.added, 0, error)
+        if error is not None and call.kept:
+            self._event(WHOLE, call, now - call.due, 0, error)
+
+    def ended(self, call: Call, meta: dict[str, Any], now: float, size: int) -> None:
+        """Enter a task that has a result.
+
+        A result that carries `started_at` and `finished_at` (seconds since the epoch) tells its run time by the clock of
+        its worker; else STARTED, where it is tracked, tells when the run began, by our own. Queue wait prefers STARTED:
+        it compares no two clocks.
+        """
+        if call.parts:
+            self._parts(call, meta["result"], now)
+        self._event(WHOLE, call, now - call.due, size, call.error)
+
+    def lost(self, call: Call, now: float) -> None:
+        """Enter a task that has no result in time."""
+        self._event(WHOLE, call, now - call.due, 0, call.error)
+
+    def _parts(self, call: Call, result: Any, now: float) -> None:
+        ready = max(call.sent, call.due)
+        told = result if isinstance(result, dict) else {}
+        began, finished = told.get("started_at"), told.get("finished_at")
+        if call.started:
+            self.part(WAIT, call.name, max(0.0, call.started - ready))
+        elif isinstance(began, float):
+            self.part(WAIT, call.name, max(0.0, began - EPOCH - ready))
+        if isinstance(began, float) and isinstance(finished, float):
+            self.part(RUN, call.name, finished - began)
+        elif call.restarted:
+            self.part(RUN, call.name, now - call.restarted)
+
+    def _event(self, kind: str, call: Call, seconds: float, size: int, error: Failed | None) -> None:
+        self._environment.events.request.fire(
+            request_type=kind,
+            name=call.name,
+            response_time=1000 * seconds,
+            response_length=size,
+            response=call.value,
+            context={},
+            exception=error,
+            start_time=call.due + EPOCH,
+            url=None,
+        )
