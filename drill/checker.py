@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from drill.history import Event, Kind
 from drill.verdict import Duplicate, Fault, Latency, Lost, Verdict
@@ -50,11 +50,13 @@ def judge(
     for event in every[Kind.STARTED]:
         starts[event.entry].append(event)
 
+    overtaking = _Overtaking(sent, finished)
     lost = []
     for entry in sorted(acknowledged.keys() - finished.keys()):
         begun = starts.get(entry)
         seen = begun[-1].at if begun else acknowledged[entry].at
-        lost.append(Lost(entry, bool(begun), behind_loss(faults, seen, aftermath)))
+        gone = math.inf if begun else overtaking.first(sent[entry], acknowledged[entry].at)
+        lost.append(Lost(entry, bool(begun), behind_loss(faults, seen, gone, aftermath)))
     duplicated = [
         Duplicate(start.entry, start.at, behind_duplicate(faults, before.at, start.at, aftermath))
         for before, start in _unasked(starts, every[Kind.FAILED])
@@ -101,6 +103,30 @@ def _unasked(starts: Mapping[str, list[Event]], failures: Iterable[Event]) -> It
             if retries in seen or (entry, retries - 1) not in failed:
                 yield before, start
             seen.add(retries)
+
+
+class _Overtaking:
+    """When what was sent later ran: a queue is first in, first out, so all before it had been taken by then."""
+
+    def __init__(self, sent: Mapping[str, Event], finished: Mapping[str, Event]) -> None:
+        """Sort the entries of each queue by their submit."""
+        known: defaultdict[object, list[tuple[float, float]]] = defaultdict(list)
+        for entry in sent.keys() & finished.keys():
+            known[sent[entry].detail.get("queue")].append((sent[entry].at, finished[entry].at))
+        self._times: dict[object, list[float]] = {}
+        self._firsts: dict[object, list[float]] = {}  # finish among the entries from a place on
+        for queue, ways in known.items():
+            ways.sort()
+            self._times[queue] = [at for at, _ in ways]
+            backwards = accumulate((end for _, end in reversed(ways)), min, initial=math.inf)
+            self._firsts[queue] = list(backwards)[::-1]
+
+    def first(self, sent: Event, acknowledged: float) -> float:
+        """Return the first finish of what was sent to the same queue after a time, or infinity."""
+        queue = sent.detail.get("queue")
+        if queue not in self._times:
+            return math.inf
+        return self._firsts[queue][bisect_left(self._times[queue], acknowledged)]
 
 
 def _overtaken(

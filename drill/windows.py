@@ -68,7 +68,7 @@ def behind_duplicate(faults: Sequence[Window], before: float, start: float, afte
     return near[0].id if near else found[-1].id if found else None
 
 
-def behind_loss(faults: Sequence[Window], last_seen: float, aftermath: float) -> str | None:
+def behind_loss(faults: Sequence[Window], last_seen: float, gone: float, aftermath: float) -> str | None:
     """Return the id of the fault that a loss is laid to: the nearest to the last sign of life.
 
     A fault that was in force then is nearest of all, of several the last that began. One that was healed before is
@@ -77,11 +77,12 @@ def behind_loss(faults: Sequence[Window], last_seen: float, aftermath: float) ->
     Args:
         faults: in the order of their begin.
         last_seen: the last start, or else the acknowledgement, seconds since the epoch.
+        gone: when it must have been taken from its queue: no fault that began later took it.
         aftermath: seconds for which a fault may do harm after it was healed.
     """
     near = [
         (max(fault.began - last_seen, last_seen - fault.end(), 0.0), -fault.began, fault.id)
         for fault in faults
-        if fault.end(aftermath) >= last_seen
+        if fault.end(aftermath) >= last_seen and fault.began <= gone
     ]
     return min(near)[2] if near else None

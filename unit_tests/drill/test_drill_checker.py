@@ -49,6 +49,16 @@ def test_a_loss_after_the_heal_is_laid_to_the_aftermath_unless_the_next_fault_is
     assert laid == {"a": "kill-1", "b": "kill-2", "c": "kill-2"}
 
 
+def test_a_loss_is_not_laid_to_a_fault_that_began_after_later_entries_had_run() -> None:
+    """The queue is first in, first out: what is missing had been taken by then."""
+    faults = [*fault("cut-1", 0, 2), *fault("away-2", 15, 16)]
+    lost, later = sent("lost", 10), [*sent("later", 11), *ran("later", 11.1, 11.2)]
+    assert [loss.fault for loss in judge([*faults, *lost], aftermath=20).lost] == ["away-2"]
+    assert [loss.fault for loss in judge([*faults, *lost, *later], aftermath=20).lost] == ["cut-1"]
+    elsewhere = [*sent("later", 11, queue="other"), *ran("later", 11.1, 11.2)]
+    assert [loss.fault for loss in judge([*faults, *lost, *elsewhere], aftermath=20).lost] == ["away-2"]
+
+
 def test_of_faults_that_were_in_force_together_the_last_that_began_is_blamed_for_a_loss() -> None:
     history = [*fault("slow", 0, 20), *fault("kill", 5, 6), *fault("cut", 9), *sent("a", 5.5), *sent("b", 8)]
     assert {loss.entry: loss.fault for loss in judge(history).lost} == {"a": "kill", "b": "slow"}
