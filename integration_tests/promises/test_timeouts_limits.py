@@ -130,13 +130,6 @@ def test_a_limited_task_is_acknowledged(stack: Stack, ledger: Ledger, proof: Pro
     proof(ledger.started().count(entry) if gone else math.inf, f"acknowledged: {gone}")
 
 
-@variant(
-    celery_task_acks_on_timeout=False,
-    celery_visibility_timeout=3,
-    celery_task_time_limit=2,
-    celery_task_soft_time_limit=1,
-    celery_result_expires=4,
-)
 @SHORT
 @promise(
     "limit-not-acknowledged",
