@@ -11,7 +11,7 @@ from integration_tests.promise import Proof, promise
 from integration_tests.promises.outcomes import outcomes, send, status
 from integration_tests.promises.short import SHORT
 
-TASKS = 10
+TASKS = 5
 MAX_RETRIES = 3  # of a task that says nothing, as probe.crash
 DONE = 2  # retries that the poison counts from the start: a worker takes up to 5 s to see a child's death
 # Above those 5 s: a hard limit that passes before ends the task as a TimeLimitExceeded, and nothing is retried.
@@ -73,7 +73,15 @@ def test_poison_is_given_up(stack: Stack, proof: Proof) -> None:
 )
 def test_waiting_retries_survive(stack: Stack, proof: Proof, fault: str) -> None:
     sent = [send(stack, "probe.retry", failures=1, base=2.0, jitter=False) for _ in range(TASKS)]
-    await_truth("the first run of all", lambda: all(status(stack, task) == "RETRY" for task in sent), 5)
+    held: set[str] = set()  # a busy machine may end the first before the last begins
+
+    def began() -> bool:
+        held.update(task for task in sent if status(stack, task) == "RETRY")
+        return len(held) == TASKS
+
+    await_truth("the first run of all", began, 8)
+    waiting = sum(status(stack, task) == "RETRY" for task in sent)
+    assert waiting, "every retry has run: there is nothing left to lose"
     node = stack.redis if fault == "Redis killed" else stack.worker
     if fault == "worker stopped":
         node.stop()
@@ -83,4 +91,6 @@ def test_waiting_retries_survive(stack: Stack, proof: Proof, fault: str) -> None
     ended = [meta for meta in outcomes(stack, sent, 20) if meta["status"] == "SUCCESS"]
     starts = [[run["started_at"] for run in meta["result"]["attempts"]] for meta in ended]
     late = max((run[-1] - run[0] for run in starts), default=0)
-    proof(TASKS - len(ended), f"of {TASKS}, the last after {late:.1f} s, asked for after 2 s; {fault}")
+    proof(
+        TASKS - len(ended), f"of {TASKS}, {waiting} waiting, the last after {late:.1f} s, asked for after 2 s; {fault}"
+    )

@@ -104,22 +104,6 @@ def test_a_waiter_gives_up(stack: Stack, proof: Proof, fault: str) -> None:
 
 
 @promise(
-    "get-outwaits-its-timeout",
-    "Known: with celery_result_backend_always_retry, get(timeout=1) of a client waits until Redis is back.",
-    fault="Redis killed",
-    settings=("celery_result_backend_always_retry",),
-    unit="s, and waiting on",
-    at_least=3,
-)
-def test_a_retrying_waiter_waits_on(stack: Stack, proof: Proof) -> None:
-    with client(stack) as app:
-        result = app.send_task("probe.sleep", args=[0.5])
-        with unreachable(stack, "dead"):
-            took, said = seconds_of(lambda: result.get(timeout=1), patience=3)
-    proof(took if said == "still waiting" else 0, said)
-
-
-@promise(
     "get-timeout",
     "get(timeout) raises when its time is up.",
     fault="a task that takes longer",
