@@ -24,7 +24,7 @@ from settings.fleet import Fleet, HostSettings
 from settings.model.celery import CeleryConfig, Worker
 from settings.model.redis import SERVICE_OPTIONS, RedisInstance, RedisOptions, directive
 from settings.release import release_id
-from settings.rules.delivery import hard_limit, prefetch, soft_limit
+from settings.rules.delivery import hard_limit, prefetch, soft_limit, takes_for_free_slots, told_prefetch
 from settings.tls import as_written, server_files, to_copy
 
 REVEAL = {"reveal": True}
@@ -113,6 +113,8 @@ def _worker(host: HostSettings, worker: Worker, number: int) -> dict[str, Any]:
         "loglevel": worker.loglevel or host.celery.loglevel,
         "max_tasks_per_child": worker.max_tasks_per_child or replaced,
         "prefetch_multiplier": prefetch(host, worker),
+        "told_prefetch": told_prefetch(host, worker),
+        "takes_for_free_slots": takes_for_free_slots(host, worker),
     }
 
 

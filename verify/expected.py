@@ -28,6 +28,7 @@ class ExpectedWorker:
     concurrency: int
     autoscale: tuple[int, int] | None  # (max, min)
     prefetch_multiplier: int
+    told_prefetch: int  # the multiplier on its command line
     time_limit: float | None  # seconds
     soft_time_limit: float | None  # seconds
     max_tasks_per_child: int | None
@@ -107,6 +108,7 @@ def _workers(resolved: dict[str, Any], host: HostSettings) -> list[ExpectedWorke
             concurrency=worker["concurrency"],
             autoscale=tuple(worker["autoscale"]) if worker["autoscale"] else None,
             prefetch_multiplier=worker["prefetch_multiplier"],
+            told_prefetch=worker["told_prefetch"],
             time_limit=worker["time_limit"],
             soft_time_limit=worker["soft_time_limit"],
             max_tasks_per_child=worker["max_tasks_per_child"],

@@ -12,7 +12,7 @@ from drill.verdict import Verdict
 from integration_tests.waiting import pass_time, wait_until
 
 RATE = 20.0  # tasks per second
-DRAIN = 14.0  # seconds: the visibility timeout, by which messages of a lost connection come back, and a sweep
+DRAIN = 11.0  # seconds: the visibility timeout, by which messages of a lost connection come back, and a sweep
 # One that a worker was about to write down: the gap of the stock transport (kombu 1405), measured in test_delivery_*.
 GAP = 1
 Heal = Callable[[], object]

@@ -17,7 +17,7 @@ pytestmark = variant(hosts=PAIR)
 
 WAITING = 8
 BACKLOG = 120
-HOARDING = Mutation("every worker prefetches", "*/compose.yml", r'("--prefetch-multiplier", )"1"', r'\1"8"')
+HOARDING = Mutation("every worker prefetches", "*/compose.yml", r'"--disable-prefetch", ', "")
 QUEUE = "fast"
 
 

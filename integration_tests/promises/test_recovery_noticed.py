@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,46 +14,53 @@ from bench.client import producer
 from bench.ledger import Ledger
 from bench.stack import Stack
 from bench.stage import Mutation
-from integration_tests.promise import Proof, promise
+from integration_tests.promise import Proof, promise, variant
 from integration_tests.promises import harm
 from integration_tests.promises.harm import Harm
 from integration_tests.waiting import pass_time, wait_until
 
-CONFIG = "*/etc/celery/celeryconfig.py"
-NO_TIMEOUT = Mutation("an answer may take for ever", CONFIG, r'"socket_timeout": [0-9.]+', '"socket_timeout": None')
-ENDLESS = Mutation("a result is asked for without end", CONFIG, r"^result_backend_max_retries = .*\n", "")
-
-# So a worker says it (kombu 5.7, message.py, transport/redis.py; celery 5.7, worker/consumer/consumer.py).
-NOTICED = re.compile("Couldn't ack|got no reply|Connection to broker lost")
-WAIT = 2.0  # seconds that a client waits for a result
-PATIENCE = 11.0  # seconds after which something counts as never
-
-
-@promise(
-    "silence-told",
-    "A worker says that its broker has gone silent, also where it is in the middle of telling it something.",
-    fault="packets dropped without a word while a task runs",
-    settings=("celery_socket_timeout", "celery_health_check_interval"),
-    unit="s until the worker says so",
-    at_most=9,
-    mutations=(NO_TIMEOUT,),
+ENDLESS = Mutation(
+    "a result is asked for without end", "*/etc/celery/celeryconfig.py", r"^result_backend_max_retries = .*\n", ""
 )
-def test_a_worker_notices_silence(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    before = len(NOTICED.findall(stack.worker.logs()))
-    ledger.send(1, seconds=0.5)  # it ends in the silence: its acknowledgement is what nobody answers
+COUNTED_BY_KOMBU = Mutation(
+    "what is not acknowledged takes a slot",
+    "*/compose.yml",
+    r'"--prefetch-multiplier", "100", "--disable-prefetch"',
+    '"--prefetch-multiplier", "1"',
+)
+NO_ACK = "Couldn't ack"  # so a worker says it (kombu 5.7, message.py)
+WAIT = 2.0  # seconds that a client waits for a result
+PATIENCE = 12.0  # seconds after which something counts as never
+
+
+@variant(celery_workers=[{"name": "main", "queues": ["fast", "slow"], "concurrency": 1}], celery_socket_timeout=2)
+@promise(
+    "slots-outlive-silence",
+    "A worker that could not acknowledge what it ran, because its broker was silent, takes tasks again afterwards.",
+    fault="packets dropped without a word while every slot of a worker runs a task",
+    settings=("celery_worker_prefetch_multiplier", "celery_task_acks_late", "celery_socket_timeout"),
+    unit="s until a new task has finished",
+    at_most=10,
+    mutations=(COUNTED_BY_KOMBU,),
+)
+def test_slots_outlive_silence(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    ledger.send(1, seconds=1)
     ledger.await_started()
     heal = harm.cut_off(stack)
-    proof(until(lambda: len(NOTICED.findall(stack.worker.logs())) > before, heal))
+    try:
+        wait_until("an acknowledgement has failed", lambda: NO_ACK in stack.worker.logs(), PATIENCE)
+    finally:
+        heal()
+    (new,) = ledger.send()
+    proof(until(lambda: new in ledger.finished()))
 
 
-def until(true: Callable[[], bool], heal: harm.Heal) -> float:
-    """Return how many seconds it takes until something is true, at most those of our patience; then heal."""
+def until(true: Callable[[], bool]) -> float:
+    """Return how many seconds it takes until something is true, at most those of our patience."""
     began = time.monotonic()
     with contextlib.suppress(AssertionError):
         wait_until("it", true, PATIENCE)
-    took = time.monotonic() - began
-    heal()
-    return took
+    return time.monotonic() - began
 
 
 class Waiter:
@@ -129,4 +135,6 @@ def test_a_waiter_does_not_hang(stack: Stack, results: Callable[[float], AsyncRe
     result = results(0.5)
     heal = harm.standing_still(stack)
     waiter = Waiter(result)
-    proof(until(waiter.done, heal), f"told {waiter.told}")
+    took = until(waiter.done)
+    heal()
+    proof(took, f"told {waiter.told}")

@@ -15,6 +15,7 @@ REDIS = "https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers
 STOP_MARGIN = 35
 # From here on a reserved task waits noticeably behind a busy worker.
 LONG_TASK = 60
+LOST_ACKS = 100  # per slot, that a worker outlives; each keeps its message in memory until the worker reconnects
 DAY, WEEK = 86_400, 7 * 86_400
 # What enforces which limit: celery/concurrency, 5.7
 SOFT_POOLS, HARD_POOLS = ("prefork",), ("prefork", "gevent")
@@ -38,6 +39,20 @@ def prefetch(host: HostSettings, worker: Worker) -> int:
     """Return how many messages a worker group reserves per slot; 0 is without bound."""
     own = worker.prefetch_multiplier
     return host.celery.worker_prefetch_multiplier if own is None else own
+
+
+def takes_for_free_slots(host: HostSettings, worker: Worker) -> bool:
+    """Tell whether a worker group takes a message only when a slot is free for it, as Celery itself counts them.
+
+    kombu counts what is not acknowledged instead, and never again takes off what it could not acknowledge: decision 021.
+    """
+    plain = host.celery.transport == "redis" and host.celery.task_acks_late and not worker.autoscale
+    return plain and prefetch(host, worker) == 1
+
+
+def told_prefetch(host: HostSettings, worker: Worker) -> int:
+    """Return the multiplier that a worker is told."""
+    return LOST_ACKS if takes_for_free_slots(host, worker) else prefetch(host, worker)
 
 
 def longest_limit(host: HostSettings) -> float:

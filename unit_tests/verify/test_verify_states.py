@@ -123,7 +123,7 @@ def said(one: ExpectedWorker, **changes: Any) -> Inspection:
         pool["processes"] = list(range(one.concurrency))
     stats: dict[str, Any] = {
         "pool": {**pool, **changes.get("pool", {})},
-        "prefetch_count": changes.get("prefetch", one.slots * one.prefetch_multiplier),
+        "prefetch_count": changes.get("prefetch", one.slots * one.told_prefetch),
     }
     if one.autoscale:
         stats["autoscaler"] = changes.get("autoscaler", {"max": one.autoscale[0], "min": one.autoscale[1]})
@@ -142,9 +142,9 @@ CASES: list[tuple[Any, str, dict[str, Any], Status]] = [
     (worker_state.pool, "slow-1", {"autoscaler": {"max": 9, "min": 1}}, Status.FAILED),
     (worker_state.prefetch, "fast-1", {}, Status.PASSED),
     (worker_state.prefetch, "slow-1", {"prefetch": 2}, Status.PASSED),
-    (worker_state.prefetch, "fast-1", {"prefetch": 1}, Status.FAILED),
-    (worker_state.prefetch, "fast-1", {"prefetch": 4}, Status.PASSED),  # two wait for their ETA, see Talk
-    (worker_state.prefetch, "fast-1", {"prefetch": 5}, Status.FAILED),
+    (worker_state.prefetch, "fast-1", {"prefetch": 100}, Status.FAILED),
+    (worker_state.prefetch, "fast-1", {"prefetch": 202}, Status.PASSED),  # two wait for their ETA, see Talk
+    (worker_state.prefetch, "fast-1", {"prefetch": 203}, Status.FAILED),
     (worker_state.config, "fast-1", {}, Status.PASSED),
     (worker_state.config, "fast-1", {"config": {"result_expires": 1}}, Status.FAILED),
     (worker_state.config, "fast-1", {"config": {"result_expires": "********"}}, Status.PASSED),

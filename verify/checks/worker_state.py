@@ -74,8 +74,8 @@ def prefetch(target: Target, worker: ExpectedWorker, found: Inspection) -> Outco
     """Compare what it reserves; with autoscale that moves with the pool."""
     stats = found.stats[worker.node]
     count = stats.get("prefetch_count")
-    top = worker.slots * worker.prefetch_multiplier
-    low = worker.autoscale[1] * worker.prefetch_multiplier if worker.autoscale else top
+    top = worker.slots * worker.told_prefetch
+    low = worker.autoscale[1] * worker.told_prefetch if worker.autoscale else top
     # A message with an ETA does not count against the slots: the worker raises its prefetch by one for each.
     waiting = 0
     if isinstance(count, int) and count > top > 0:
@@ -85,7 +85,7 @@ def prefetch(target: Target, worker: ExpectedWorker, found: Inspection) -> Outco
     return broken(
         str(count),
         Hint(
-            f"{count} are reserved, and {top} are due ({worker.slots} x {worker.prefetch_multiplier})",
+            f"{count} are reserved, and {top} are due ({worker.slots} x {worker.told_prefetch})",
             "whether the worker lost its broker: it reserves less until what ran then has ended",
             "restart the worker if it stays",
         ),
