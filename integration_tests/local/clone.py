@@ -18,7 +18,9 @@ import yaml
 from integration_tests import checkout
 from integration_tests.checkout import CLONES, Run, clean_environment, copy_tree
 from integration_tests.local.processes import Process, processes
+from integration_tests.waiting import wait_until
 
+START = 30.0  # seconds that a start may take
 ALL = Path("inventories/local/group_vars/all")
 
 
@@ -75,7 +77,11 @@ class Clone(checkout.Clone):
         return self.run(str(self.folder / ".venv/bin/supervisorctl"), "-c", str(config), *words, expect=None).output
 
     def pids(self) -> dict[str, int]:
-        """Return program → pid of what runs, supervisor itself among it."""
+        """Return program → pid of what runs, supervisor itself among it.
+
+        Supervisor tells no pid of what it has just started: that is waited for.
+        """
+        wait_until("what starts has started", lambda: " STARTING " not in self.supervisor("status"), START)
         lines = [line.split() for line in self.supervisor("status").splitlines()]
         found = {line[0]: int(line[3].rstrip(",")) for line in lines if line[1] == "RUNNING"}
         return {"supervisord": int(self.supervisor("pid")), **found}
