@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks.locustfiles import FILE
 from integration_tests.load.stack import Stack, started
 from integration_tests.waiting import wait_until
-from loadtests.target import VARIABLE
+from loadtests.generator.target import VARIABLE
 
 PAIRS = 5
 SECONDS = 5
@@ -80,7 +80,7 @@ def run(stack: Stack, user: str, users: int) -> Window:
 @contextmanager
 def echo(stack: Stack) -> Iterator[None]:
     """Run the echo consumer."""
-    command = [sys.executable, "-m", "loadtests.echo"]
+    command = [sys.executable, "-m", "loadtests.generator.echo"]
     target = stack.folder / "worker.json"
     stack.target("worker").write(target)
     environment = {**stack.environment, VARIABLE: str(target)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from locust import task
 
 import benchmarks.locustfiles.window  # noqa: F401 - measures
-from loadtests.user import CeleryUser
+from loadtests.generator.user import CeleryUser
 
 
 class Ours(CeleryUser):

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from integration_tests.load.cases import CASES, Case
-from loadtests.target import Target
+from loadtests.generator.target import Target
 
 
 def celery_sends() -> Callable[[Case], None]:
@@ -42,7 +42,7 @@ def generator_sends() -> Callable[[Case], None]:
     import gevent
     from locust.env import Environment
 
-    from loadtests.client import Client
+    from loadtests.generator.client import Client
 
     client = Client(Target.named(), Environment())
 

@@ -18,8 +18,8 @@ import redis
 import yaml
 
 from integration_tests.waiting import wait_until
-from loadtests.link import client
-from loadtests.target import VARIABLE, Target
+from loadtests.generator.link import client
+from loadtests.generator.target import VARIABLE, Target
 from settings.acl import BUILT_IN
 from settings.fleet import Fleet
 from settings.loader import load

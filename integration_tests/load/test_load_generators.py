@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.load.stack import PASSWORD, Stack, arriving
-from loadtests.target import VARIABLE
+from loadtests.generator.target import VARIABLE
 from settings.localhost import free_ports
 
 

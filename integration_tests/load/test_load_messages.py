@@ -14,7 +14,7 @@ import pytest
 
 from integration_tests.load.cases import CASES
 from integration_tests.load.stack import REPOSITORY, Stack
-from loadtests.target import VARIABLE
+from loadtests.generator.target import VARIABLE
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?\+00:00")

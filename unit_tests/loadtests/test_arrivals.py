@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.arrivals import Piece, Rates, Schedule, Trace, arrivals, constant, ramp, soak, spike, steps
+from loadtests.generator.arrivals import Piece, Rates, Schedule, Trace, arrivals, constant, ramp, soak, spike, steps
 
 PIECES = st.lists(st.builds(Piece, st.floats(0.1, 100), st.floats(0, 500), st.floats(0, 500)), min_size=1, max_size=5)
 RATES = PIECES.filter(lambda pieces: sum(piece.begin + piece.end for piece in pieces) > 1).map(Rates)

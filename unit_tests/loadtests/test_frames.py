@@ -9,7 +9,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.frames import Frames
+from loadtests.generator.frames import Frames
 
 FRAMES = [
     (b"subscribe", b"one", b""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtests.pace import Pace, verdict
+from loadtests.generator.pace import Pace, verdict
 
 
 def pace(*lags: float, busy: float = 0.5) -> Pace:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.target import VARIABLE, NoTarget, Target
+from loadtests.generator.target import VARIABLE, NoTarget, Target
 from settings.fleet import Fleet
 from unit_tests.settings.fleets import PASSWORDS, fleet_of
 

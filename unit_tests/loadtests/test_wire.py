@@ -13,8 +13,8 @@ from celery.utils.saferepr import saferepr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.target import Target
-from loadtests.wire import Wire
+from loadtests.generator.target import Target
+from loadtests.generator.wire import Wire
 
 TARGET = Target(
     broker="redis://nowhere.invalid/0",

@@ -9,8 +9,8 @@ from typing import Any
 
 from locust import events
 
-from loadtests.arrivals import constant
-from loadtests.open_model import ArrivalShape, ArrivalUser
+from loadtests.generator.arrivals import constant
+from loadtests.generator.open_model import ArrivalShape, ArrivalUser
 
 BURN = float(os.environ.get("LOAD_BURN", "0"))  # seconds of the CPU per arrival
 TIMES = os.environ.get("LOAD_TIMES")

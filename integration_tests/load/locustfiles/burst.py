@@ -5,8 +5,8 @@ from __future__ import annotations
 from locust import task
 from locust.exception import StopUser
 
-from loadtests.results import STOCK
-from loadtests.user import CeleryUser
+from loadtests.generator.results import STOCK
+from loadtests.generator.user import CeleryUser
 
 
 class Burst(CeleryUser):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from locust import task
 from locust.exception import StopUser
 
-from loadtests.user import CeleryUser
+from loadtests.generator.user import CeleryUser
 
 
 class Mixed(CeleryUser):

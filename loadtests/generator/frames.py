@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import redis
 
-from loadtests.link import END
+from loadtests.generator.link import END
 
 # Lines of a frame, its kind among them: *3 $7 message $n channel $m payload | *3 $9 subscribe $n channel :count
 LINES = {b"message": 7, b"subscribe": 6, b"unsubscribe": 6, b"pong": 5}

@@ -1,6 +1,6 @@
 """An echo consumer: takes messages in bulk and publishes a SUCCESS for each, as Celery's backend does.
 
-It runs no task: what is measured against it is the generator. `python -m loadtests.echo` serves the queues of the target
+It runs no task: what is measured against it is the generator. `python -m loadtests.generator.echo` serves the queues of the target
 that LOAD_TARGET names, which is one of a worker, until it is ended.
 """
 
@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 import redis
 
-from loadtests.call import RESULT
-from loadtests.link import END, Link, client, command
-from loadtests.target import Target
+from loadtests.generator.call import RESULT
+from loadtests.generator.link import END, Link, client, command
+from loadtests.generator.target import Target
 
 AHEAD = 500  # messages that are asked for ahead: a worker may BRPOP, and nothing that takes several
 POP = 5  # lines of an answer: *2 $n key $n message

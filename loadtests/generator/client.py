@@ -11,15 +11,15 @@ import gevent
 from gevent.event import AsyncResult
 from locust.env import Environment
 
-from loadtests.call import EPOCH, RESULT, Call, Failed, clock
-from loadtests.deadlines import Deadlines
-from loadtests.link import Link, client
-from loadtests.publisher import Publisher
-from loadtests.results import Results
-from loadtests.rows import PUBLISH, Rows
-from loadtests.target import Target
-from loadtests.template import Template
-from loadtests.wire import Step, Wire
+from loadtests.generator.call import EPOCH, RESULT, Call, Failed, clock
+from loadtests.generator.deadlines import Deadlines
+from loadtests.generator.link import Link, client
+from loadtests.generator.publisher import Publisher
+from loadtests.generator.results import Results
+from loadtests.generator.rows import PUBLISH, Rows
+from loadtests.generator.target import Target
+from loadtests.generator.template import Template
+from loadtests.generator.wire import Step, Wire
 
 LIMIT = 30.0  # seconds in which a result has to come, unless a call says otherwise
 SWEEP = 0.1  # seconds between two looks at deadlines and silent connections

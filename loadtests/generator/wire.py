@@ -20,8 +20,8 @@ from kombu import Queue
 from kombu.utils.json import dumps
 from kombu.utils.uuid import uuid
 
-from loadtests.target import Target
-from loadtests.template import Template
+from loadtests.generator.target import Target
+from loadtests.generator.template import Template
 
 # kombu 5.7, transport/redis.py: what stands between a queue and its priority
 SEPARATOR = "\x06\x16"

@@ -5,7 +5,7 @@
         def order(self):
             self.client.send("probe.add", (1, 2), queue="fast", expires=60)
 
-A closed model: as many tasks under way as there are users. `loadtests.open_model` keeps arrival rates instead.
+A closed model: as many tasks under way as there are users. `loadtests.generator.open_model` keeps arrival rates instead.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from locust import User, events
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadtests.client import Client, client_of
-from loadtests.target import NoTarget, Target
+from loadtests.generator.client import Client, client_of
+from loadtests.generator.target import NoTarget, Target
 
 
 class CeleryUser(User):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtests.call import clock
+from loadtests.generator.call import clock
 
 LAG = 0.05  # seconds that an arrival may be late
 LATE = 0.01  # share of arrivals that may be later than that

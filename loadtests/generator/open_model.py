@@ -23,11 +23,11 @@ from locust import LoadTestShape, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.arrivals import Schedule, arrivals
-from loadtests.call import EPOCH, clock
-from loadtests.client import LIMIT
-from loadtests.pace import Pace, verdict
-from loadtests.user import CeleryUser
+from loadtests.generator.arrivals import Schedule, arrivals
+from loadtests.generator.call import EPOCH, clock
+from loadtests.generator.client import LIMIT
+from loadtests.generator.pace import Pace, verdict
+from loadtests.generator.user import CeleryUser
 
 SHARE, DONE = "arrivals-share", "arrivals-done"  # messages between Locust's processes
 START = 1.0  # seconds from the word to time 0: until it is everywhere

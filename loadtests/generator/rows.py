@@ -10,7 +10,7 @@ from typing import Any
 
 from locust.env import Environment
 
-from loadtests.call import EPOCH, Call, Failed
+from loadtests.generator.call import EPOCH, Call, Failed
 
 PUBLISH, WAIT, RUN, WHOLE = "publish", "queue wait", "run time", "end-to-end"
 

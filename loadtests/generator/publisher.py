@@ -13,8 +13,8 @@ from contextlib import suppress
 import redis
 from gevent.event import Event
 
-from loadtests.call import Call, Failed, clock
-from loadtests.link import END, Link
+from loadtests.generator.call import Call, Failed, clock
+from loadtests.generator.link import END, Link
 
 BATCH = 1000  # messages of one flush
 WAITING = 200_000  # messages that may gather before a broker that does not answer: about 300 MB

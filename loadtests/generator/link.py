@@ -13,7 +13,7 @@ from typing import Any
 import redis
 from redis.sentinel import Sentinel
 
-from loadtests.target import Target
+from loadtests.generator.target import Target
 from verify.clients import options
 
 CHUNK = 1 << 18  # bytes that are read at once

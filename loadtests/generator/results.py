@@ -19,9 +19,9 @@ import gevent
 import redis
 from gevent.event import Event
 
-from loadtests.call import Call, clock
-from loadtests.frames import Frames
-from loadtests.link import Link, command
+from loadtests.generator.call import Call, clock
+from loadtests.generator.frames import Frames
+from loadtests.generator.link import Link, command
 
 STOCK = 1024  # ids that wait for tasks
 CHANNELS = 256  # of one SUBSCRIBE, UNSUBSCRIBE or MGET: what keeps Redis from others for well under a millisecond

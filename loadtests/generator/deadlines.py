@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator
 
-from loadtests.call import Call
+from loadtests.generator.call import Call
 
 
 class Deadlines:
