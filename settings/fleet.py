@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from settings.model import Backup, Celery, Firewall, Host, Redis, Sentinel, Stack, Tls
+from settings.model import Backup, Celery, Firewall, Host, Load, Redis, Sentinel, Stack, Tls
 from settings.model.celery import Worker
 from settings.model.redis import RedisInstance
 from settings.places import Place
@@ -17,6 +17,7 @@ GROUPS = {
     "beat": "runs beat: exactly one host",
     "flower": "runs Flower",
     "sentinel": "runs Sentinel",
+    "locust": "generates load",
 }
 
 
@@ -34,6 +35,7 @@ class HostSettings:
     sentinel: Sentinel
     celery: Celery
     backup: Backup
+    load: Load
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from settings.fleet import Fleet, HostSettings
 from settings.inventory import read_inventory
 from settings.masking import secrets_of, shown, veil
 from settings.messages import section_problems
-from settings.model import SECTIONS, Backup, Celery, Firewall, Host, Redis, Sentinel, Stack, Tls
+from settings.model import SECTIONS, Backup, Celery, Firewall, Host, Load, Redis, Sentinel, Stack, Tls
 from settings.names import KNOWN, PREFIXES, RESERVED, meant, nearest
 from settings.parsing import is_address
 from settings.problem import InventoryRefused, Problem, errors, merge_hosts
@@ -125,7 +125,7 @@ def _read_host(host: RawHost, address: str) -> tuple[HostSettings | None, list[P
             complete = False
     if not complete:
         return None, problems
-    stack, host_, firewall, redis, tls, sentinel, celery, backup = (read[section] for section in SECTIONS)
+    stack, host_, firewall, redis, tls, sentinel, celery, backup, load_ = (read[section] for section in SECTIONS)
     if not (
         isinstance(stack, Stack)
         and isinstance(host_, Host)
@@ -135,9 +135,10 @@ def _read_host(host: RawHost, address: str) -> tuple[HostSettings | None, list[P
         and isinstance(sentinel, Sentinel)
         and isinstance(celery, Celery)
         and isinstance(backup, Backup)
+        and isinstance(load_, Load)
     ):
         raise TypeError("SECTIONS are not in the order in which they are read")
-    return HostSettings(host, address, stack, host_, firewall, redis, tls, sentinel, celery, backup), problems
+    return HostSettings(host, address, stack, host_, firewall, redis, tls, sentinel, celery, backup, load_), problems
 
 
 def read_fleet(hosts: Mapping[str, RawHost], addresses: Mapping[str, str]) -> tuple[Fleet | None, list[Problem]]:

@@ -11,7 +11,7 @@ from settings.model import SECTIONS
 
 # Names that begin so are ours: an unknown one is a misspelling.
 PREFIXES = (
-    *("redis_", "celery_", "sentinel_", "tls_", "backup_", "firewall_", "host_", "stack_"),
+    *("redis_", "celery_", "sentinel_", "tls_", "backup_", "firewall_", "host_", "stack_", "load_"),
     *("process_manager", "accepted_risks"),
 )
 # A name of ours that is no setting: where a run stages files.

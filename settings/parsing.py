@@ -114,6 +114,11 @@ def duration(value: Any) -> Any:
     return _number(value, 0, LONGEST, fractions=True)
 
 
+def number(value: Any) -> Any:
+    """Read a number of anything."""
+    return _number(value, 0, LARGEST_NUMBER, fractions=True)
+
+
 def flag(value: Any) -> bool:
     """Read a yes or no, in the words of YAML."""
     if isinstance(value, bool):

@@ -21,6 +21,7 @@ from settings.parsing import (
     json_value,
     matching,
     network,
+    number,
     one_line,
     one_word,
     parse_bytes,
@@ -49,6 +50,7 @@ Whole = Annotated[int, Kind("whole number", "int"), whole(0), Ge(0)]
 Positive = Annotated[int, Kind("whole number", "int"), whole(1), Ge(1)]
 Integer = Annotated[int, Kind("whole number", "int"), whole(-LARGEST_NUMBER)]
 Seconds = Annotated[float, Kind("number", "float"), BeforeValidator(duration)]
+Number = Annotated[float, Kind("number", "float"), BeforeValidator(number)]
 Priority = Annotated[int, Kind("priority", "int"), whole(0, 255), Ge(0), Le(255)]
 Port = Annotated[int, Kind("port", "int"), whole(1, LAST_PORT), Ge(1), Le(LAST_PORT)]
 PortOrOff = Annotated[int, Kind("port, or 0", "int"), whole(0, LAST_PORT), Ge(0), Le(LAST_PORT)]

@@ -11,7 +11,7 @@ from settings.generate.argument_specs import argument_specs
 from settings.generate.role_defaults import role_defaults
 from settings.generate.rules_doc import rules_doc
 from settings.generate.settings_doc import settings_doc
-from settings.model import Backup, Celery, Firewall, Host, Redis, Sentinel, Stack, Tls
+from settings.model import Backup, Celery, Firewall, Host, Load, Redis, Sentinel, Stack, Tls
 
 ROOT = Path(__file__).resolve().parents[2]
 # Whose settings stand in which role's defaults.
@@ -23,6 +23,7 @@ ROLES = {
     "sentinel": (Sentinel,),
     "celery": (Celery,),
     "backup": (Backup,),
+    "locust": (Load,),
 }
 
 

@@ -33,6 +33,7 @@ SHORT = {
     "sentinel": "Redis Sentinel",
     "celery": "Celery workers, beat and Flower",
     "backup": "Backups of Redis",
+    "locust": "Generators of load",
 }
 
 

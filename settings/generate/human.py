@@ -149,11 +149,12 @@ def flow(value: Any) -> str:
 
 
 def items_of(name: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield a list setting's own heading and model for each field of a model that holds entries."""
+    """Yield a list setting's own heading and model for each field of a model that holds entries, and those in them."""
     for field_name, field in model.model_fields.items():
         item = item_of(field)
         if item is not None:
             yield name + field_name, item
+            yield from items_of(f"{name}{field_name}-", item)
 
 
 def linked(text: str) -> str:

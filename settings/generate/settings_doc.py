@@ -47,22 +47,22 @@ def _item(name: str, model: type[BaseModel]) -> str:
     note = ""
     if model is RedisInstance:
         note = "\nand every option from `bind` to `limit_nofile` of the table above, without `redis_`.\n"
-    return f"### {name}\n\n{_sentence(model)}\n\n{_table(model, '', names)}{note}"
+    return f"### {name}\n\n{_sentence(model)}\n\n{_table(model, '', names, f'{name}-')}{note}"
 
 
 def _sentence(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _table(model: type[BaseModel], prefix: str, names: list[str] | None = None) -> str:
+def _table(model: type[BaseModel], prefix: str, names: list[str] | None = None, links: str = "") -> str:
     fields = model.model_fields
-    rows = [_row(prefix + name, fields[name]) for name in (names if names is not None else fields)]
+    rows = [_row(prefix + name, fields[name], links) for name in (names if names is not None else fields)]
     return "\n".join([COLUMNS, *rows]) + "\n"
 
 
-def _row(variable: str, field: FieldInfo) -> str:
+def _row(variable: str, field: FieldInfo, links: str) -> str:
     about = described(field)
-    link = variable if item_of(field) else ""
+    link = links + variable if item_of(field) else ""
     says = field.description or ""
     if about.source:
         says += f" *Source: {linked(about.source)}*"
