@@ -17,7 +17,7 @@ def test_a_task_that_nobody_takes_is_lost_at_its_deadline(served: Stack) -> None
     row = run.rows(code=1)["end-to-end", "probe.sleep"]
     assert (row["num_requests"], row["num_failures"]) == (20, 20)
     assert 1000 <= row["min_response_time"] < 1200
-    assert run.failures == {("end-to-end", "probe.sleep", "no result within 1 s")}
+    assert run.failures == {("end-to-end", "probe.sleep", "lost: no result within 1 s")}
 
 
 def test_processes_share_a_schedule_exactly(served: Stack) -> None:

@@ -25,7 +25,7 @@ class Call:
 
     __slots__ = (
         *("name", "channel", "key", "message", "due", "limit", "added", "sent", "started", "restarted", "parts"),
-        *("kept", "ended", "value", "error", "waiter"),
+        *("kept", "fails", "ended", "value", "error", "waiter"),
     )
 
     def __init__(self, name: str, channel: bytes, key: bytes, message: bytes, due: float, limit: float) -> None:
@@ -48,6 +48,7 @@ class Call:
         self.added = clock()
         self.sent = self.started = self.restarted = self.ended = 0.0
         self.parts = self.kept = True  # queue wait and run time are told apart; a result is awaited
+        self.fails = False  # a failure is its good end
         self.value: Any = None
         self.error: Failed | None = None
         self.waiter: Any = None

@@ -11,12 +11,13 @@ import gevent
 from gevent.event import AsyncResult
 from locust.env import Environment
 
+from loadtests.figures import LOST, PUBLISH
 from loadtests.generator.call import EPOCH, RESULT, Call, Failed, clock
 from loadtests.generator.deadlines import Deadlines
 from loadtests.generator.link import Link, client
 from loadtests.generator.publisher import Publisher
 from loadtests.generator.results import Results
-from loadtests.generator.rows import PUBLISH, Rows
+from loadtests.generator.rows import Rows
 from loadtests.generator.target import Target
 from loadtests.generator.template import Template
 from loadtests.generator.wire import Step, Wire
@@ -70,6 +71,7 @@ class Client:
         name: str = "",
         limit: float = LIMIT,
         due: float = 0.0,
+        fails: bool = False,
         **options: Any,
     ) -> Call:
         """Send a task, and do not wait.
@@ -81,18 +83,26 @@ class Client:
             name: of its rows in the statistics; else the task's.
             limit: seconds after which it counts as lost.
             due: when it should have been sent, by `clock`; now, unless a schedule says otherwise.
+            fails: a failure is its good end.
             options: of apply_async; see `Wire.template`.
         """
         template = self._wire.template(((task, args),), kwargs, **options)
-        return self._submit(template, name or task, args, kwargs, limit, due, options.get("eta"))
+        return self._submit(template, name or task, args, kwargs, limit, due, options.get("eta"), fails)
 
     def submit_chain(
-        self, links: Sequence[Step], *, name: str = "", limit: float = LIMIT, due: float = 0.0, **options: Any
+        self,
+        links: Sequence[Step],
+        *,
+        name: str = "",
+        limit: float = LIMIT,
+        due: float = 0.0,
+        fails: bool = False,
+        **options: Any,
     ) -> Call:
         """Send a chain, and do not wait; its end is the last task's. The options are the first one's."""
         template = self._wire.template(links, **options)
         name = name or " | ".join(task for task, _ in links)
-        return self._submit(template, name, links[0][1], None, limit, due, options.get("eta"))
+        return self._submit(template, name, links[0][1], None, limit, due, options.get("eta"), fails)
 
     def _submit(
         self,
@@ -103,6 +113,7 @@ class Client:
         limit: float,
         due: float,
         eta: datetime | None,
+        fails: bool,
     ) -> Call:
         results = self._results
         last, channel = results.take() if template.kept else (results.new_id(), b"")
@@ -110,7 +121,7 @@ class Client:
         message = template.render(ids, results.new_id(), args, kwargs, eta)
         due = (eta.timestamp() - EPOCH) if eta else (due or clock()) + (template.countdown or 0.0)
         call = Call(name, channel, template.key, message, due, limit)
-        call.parts, call.kept = template.links == 1, template.kept
+        call.parts, call.kept, call.fails = template.links == 1, template.kept, fails
         if call.kept:
             results.outstanding[channel] = call
             self._deadlines.add(call)
@@ -137,7 +148,7 @@ class Client:
 
     def _published(self, call: Call, error: Failed | None, now: float) -> None:
         if call.ended:  # a result may be faster than the acknowledgement
-            self._rows.part(PUBLISH, call.name, now - call.added)
+            self._rows.part(PUBLISH, call, now - call.added)
             return
         call.error = error
         self._rows.published(call, error, now)
@@ -147,8 +158,7 @@ class Client:
 
     def _ended(self, call: Call, meta: dict[str, Any], now: float, size: int) -> None:
         call.value = meta["result"]
-        if meta["status"] != "SUCCESS":
-            call.error = Failed(_reason(meta))
+        call.error = _error(call, meta)
         self._rows.ended(call, meta, now, size)
         self._finish(call, now)
 
@@ -160,7 +170,7 @@ class Client:
             self._results.watch(now)
             for call in self._deadlines.overdue(now):
                 self._results.forget(call)
-                call.error = Failed(f"no result within {call.limit:g} s")
+                call.error = Failed(f"{LOST}: no result within {call.limit:g} s")
                 self._rows.lost(call, now)
                 self._finish(call, now)
 
@@ -170,6 +180,13 @@ class Client:
         call.message = b""
         if call.waiter is not None:
             call.waiter.set(None)
+
+
+def _error(call: Call, meta: Mapping[str, Any]) -> Failed | None:
+    """Return why a task's end is no good one."""
+    if meta["status"] != "SUCCESS":
+        return None if call.fails else Failed(_reason(meta))
+    return Failed("it succeeded, and was meant to fail") if call.fails else None
 
 
 def _reason(meta: Mapping[str, Any]) -> str:

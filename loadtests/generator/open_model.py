@@ -27,6 +27,7 @@ from loadtests.generator.arrivals import Schedule, arrivals
 from loadtests.generator.call import EPOCH, clock
 from loadtests.generator.client import LIMIT
 from loadtests.generator.pace import Pace, verdict
+from loadtests.generator.series import series_of
 from loadtests.generator.user import CeleryUser
 
 SHARE, DONE = "arrivals-share", "arrivals-done"  # messages between Locust's processes
@@ -47,6 +48,9 @@ class ArrivalUser(CeleryUser):
     schedule: Schedule
     seed: int | None = None  # arrivals at random, as of a Poisson process; None is evenly
     limit = LIMIT
+
+    def on_arrivals(self, part: int) -> None:
+        """Prepare to send a share of the arrivals, from 0."""
 
     def arrive(self, due: float) -> None:
         """Submit what arrives at a time; may not wait."""
@@ -104,8 +108,10 @@ class OpenModel:
         runner = self._environment.runner
         clients = list(runner.clients) if isinstance(runner, MasterRunner) else [None]
         self._generators, self._paces = len(clients), []
+        start = clock() + START
+        series_of(self._environment).begin(start)
         for part, client_id in enumerate(clients):
-            share = {"part": part, "parts": len(clients), "start": clock() + EPOCH + START}
+            share = {"part": part, "parts": len(clients), "start": start + EPOCH}
             runner.send_message(SHARE, share, client_id)
 
     def _on_share(self, msg: Any, **_: Any) -> None:
@@ -122,12 +128,14 @@ class OpenModel:
         wrong = verdict(self._paces, self._generators)
         if wrong:
             logger.error(wrong)
+            series_of(self._environment).figures.complaint = wrong
             self._environment.process_exit_code = TOO_SLOW
 
     def _run(self, share: dict[str, Any]) -> None:
         pace = Pace()
         users = [user(self._environment) for user in self._users]
         start = share["start"] - EPOCH
+        series_of(self._environment).begin(start)
         running = [gevent.spawn(keep, user, share["part"], share["parts"], start, pace) for user in users]
         gevent.joinall(running, raise_error=True)
         said = pace.done()
@@ -146,6 +154,7 @@ def keep(user: ArrivalUser, part: int, parts: int, start: float, pace: Pace) -> 
         pace: is told how late each was.
     """
     burst = 0
+    user.on_arrivals(part)
     for at in arrivals(user.schedule, part, parts, user.seed):
         due = start + at
         burst = 0 if _wait(due) else burst + 1

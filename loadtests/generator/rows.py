@@ -10,9 +10,9 @@ from typing import Any
 
 from locust.env import Environment
 
+from loadtests.figures import PUBLISH, RUN, WAIT, WHOLE
 from loadtests.generator.call import EPOCH, Call, Failed
-
-PUBLISH, WAIT, RUN, WHOLE = "publish", "queue wait", "run time", "end-to-end"
+from loadtests.generator.series import series_of
 
 
 class Rows:
@@ -21,15 +21,17 @@ class Rows:
     def __init__(self, environment: Environment) -> None:
         """Write to the environment's statistics as they are at the time: Locust may replace them."""
         self._environment = environment
+        self._series = series_of(environment)
 
-    def part(self, kind: str, name: str, seconds: float) -> None:
+    def part(self, kind: str, call: Call, seconds: float) -> None:
         """Enter a part of a task."""
-        self._environment.stats.entries[name, kind].log(1000 * seconds, 0)
+        self._environment.stats.entries[call.name, kind].log(1000 * seconds, 0)
+        self._series.took(kind, call.name, call.due, seconds)
 
     def published(self, call: Call, error: Failed | None, now: float) -> None:
         """Enter how long a publish took; the end of the task, where it has no other."""
         if call.kept:
-            self.part(PUBLISH, call.name, now - call.added)
+            self.part(PUBLISH, call, now - call.added)
             if error is not None:
                 self._environment.stats.entries[call.name, PUBLISH].log_error(error)
         else:
@@ -57,15 +59,20 @@ class Rows:
         told = result if isinstance(result, dict) else {}
         began, finished = told.get("started_at"), told.get("finished_at")
         if call.started:
-            self.part(WAIT, call.name, max(0.0, call.started - ready))
+            self.part(WAIT, call, max(0.0, call.started - ready))
         elif isinstance(began, float):
-            self.part(WAIT, call.name, max(0.0, began - EPOCH - ready))
+            self.part(WAIT, call, max(0.0, began - EPOCH - ready))
         if isinstance(began, float) and isinstance(finished, float):
-            self.part(RUN, call.name, finished - began)
+            self.part(RUN, call, finished - began)
         elif call.restarted:
-            self.part(RUN, call.name, now - call.restarted)
+            self.part(RUN, call, now - call.restarted)
 
     def _event(self, kind: str, call: Call, seconds: float, size: int, error: Failed | None) -> None:
+        if error is not None:
+            self._series.failed(call.name, call.due, str(error))
+        else:
+            self._series.took(kind, call.name, call.due, seconds)
+            self._series.ended(call.due + seconds)
         self._environment.events.request.fire(
             request_type=kind,
             name=call.name,

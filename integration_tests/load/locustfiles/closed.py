@@ -34,4 +34,4 @@ class Mixed(CeleryUser):
         submit("probe.add", (1, 1), name="ignored", ignore_result=True)
         assert send("probe.add", (1, 1), name="urgent", priority=0, queue="slow", expires=60).value == 2
         late = send("probe.sleep", (1.5,), name="late", limit=0.5)
-        assert repr(late.error) == "no result within 0.5 s"
+        assert repr(late.error) == "lost: no result within 0.5 s"
