@@ -188,8 +188,9 @@ class CeleryConfig(Item):
     result_extended: Flag = setting(True, "Keep name, arguments, worker and queue with a result.", source=CONFIG)
     worker_prefetch_multiplier: Whole = setting(
         1,
-        "Messages reserved per slot. 1 with late acks: what is reserved by a busy worker starves the others.",
-        source="celery #1933; " + OPTIMIZING,
+        "Messages reserved per slot. 1 with late acks: what is reserved by a busy worker starves the others. On the redis "
+        "transport 1 then means what runs and no more, which Celery counts itself (--disable-prefetch).",
+        source="celery #1933, #2415; docs/decisions/021-slots-are-counted-by-celery.md; " + OPTIMIZING,
         le=10_000,
     )
     worker_max_tasks_per_child: Positive | None = setting(
