@@ -29,6 +29,7 @@ COUNTED_BY_KOMBU = Mutation(
     '"--prefetch-multiplier", "1"',
 )
 NO_ACK = "Couldn't ack"  # so a worker says it (kombu 5.7, message.py)
+GIVEN_UP = 40.0  # seconds: redis-py tries several times, each as long as a connect and an answer may take
 WAIT = 2.0  # seconds that a client waits for a result
 PATIENCE = 12.0  # seconds after which something counts as never
 
@@ -48,7 +49,7 @@ def test_slots_outlive_silence(stack: Stack, ledger: Ledger, proof: Proof) -> No
     ledger.await_started()
     heal = harm.cut_off(stack)
     try:
-        wait_until("an acknowledgement has failed", lambda: NO_ACK in stack.worker.logs(), PATIENCE)
+        wait_until("an acknowledgement has failed", lambda: NO_ACK in stack.worker.logs(), GIVEN_UP)
     finally:
         heal()
     (new,) = ledger.send()
