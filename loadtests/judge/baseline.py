@@ -163,9 +163,13 @@ class Baseline:
         """Compare new runs with those of the baseline.
 
         Raises:
-            ValueError: if they are of another workload.
+            ValueError: if they are of another workload or inventory.
         """
         new = Baseline.of(after)
+        if new.inventory != self.inventory:
+            raise ValueError(
+                f"the baseline is of {self.inventory}, and the runs are of {new.inventory}: make a baseline of its own"
+            )
         if new.profile != self.profile:
             raise ValueError(
                 f"the workload {new.profile['name']} is not what it was when the baseline was made: make a new baseline"

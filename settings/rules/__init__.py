@@ -17,6 +17,7 @@ from settings.rules import (
     host,
     instances,
     load,
+    load_fits,
     memory,
     network,
     objectives,
@@ -48,6 +49,7 @@ TOPICS = (
     configuration,
     sentinel,
     load,
+    load_fits,
     objectives,
     risks,
 )
