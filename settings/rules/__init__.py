@@ -17,7 +17,6 @@ from settings.rules import (
     host,
     instances,
     load,
-    load_fits,
     memory,
     network,
     objectives,
@@ -27,6 +26,7 @@ from settings.rules import (
     sentinel,
     tls,
     workers,
+    workloads,
 )
 from settings.rules.rule import Rule, Violation
 
@@ -48,8 +48,8 @@ TOPICS = (
     beat,
     configuration,
     sentinel,
+    workloads,
     load,
-    load_fits,
     objectives,
     risks,
 )

@@ -18,7 +18,7 @@ from settings.load_figures import arriving, least, least_percentile, mean_rate
 from settings.loads import SHIPPED, objectives, profiles, shipped
 from settings.model.load import Load, LoadProfile, LoadTask
 from settings.rules import findings
-from settings.rules.load_fits import unfit
+from settings.rules.load import unfit
 from settings.yaml_files import YAML
 from unit_tests.settings.fleets import fleet_of
 
