@@ -16,14 +16,17 @@ from settings.rules import (
     firewall,
     host,
     instances,
+    load,
     memory,
     network,
+    objectives,
     persistence,
     queues,
     risks,
     sentinel,
     tls,
     workers,
+    workloads,
 )
 from settings.rules.rule import Rule, Violation
 
@@ -45,6 +48,9 @@ TOPICS = (
     beat,
     configuration,
     sentinel,
+    workloads,
+    load,
+    objectives,
     risks,
 )
 RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)
