@@ -150,7 +150,8 @@ class Generator:
     def _script(self) -> str:
         root = self.host.stack.stack_root
         interpreter = python(root, generator_id(self.host.celery))
-        app = PurePosixPath(interpreter).parents[2] / "app"
+        app = shlex.quote(str(PurePosixPath(interpreter).parents[2] / "app"))
+        interpreter = shlex.quote(interpreter)
         launch = f"{interpreter} -B -m loadtests.run.launcher"
         begin = f"test -x {interpreter} || exit {MISSING}; cd {app} && exec"
         if root:
