@@ -17,7 +17,6 @@ from loadtests.run.distributed import generate_on_hosts, target_of_hosts
 from loadtests.run.generate import Live
 from settings.loader import load
 from settings.model.load import LoadProfile
-from verify.clients import instance_client, login
 
 NAME, SYSTEM, GENERATORS = "load", "system", ("gen-1", "gen-2")
 PROCESSES = 2  # on each: load_generators
@@ -94,11 +93,9 @@ class Run:
 
 def results(fleet: Fleet) -> int:
     """Count the results in Redis: tasks that a worker ran."""
-    described = load(fleet.inventory).fleet
-    found = described.find_instance("broker")
-    assert found is not None
-    with instance_client(*found, login(found[0], "admin")) as client:
-        return sum(1 for _ in client.scan_iter("celery-task-meta-*", count=1000))
+    tls = "--tls --cacert /etc/redis/tls/ca.crt --cert /etc/redis/tls/server.crt --key /etc/redis/tls/server.key"
+    login = f"REDISCLI_AUTH={fleet.machine['redis_passwords']['admin']} redis-cli --no-auth-warning --user admin"
+    return int(fleet.on(SYSTEM, f"{login} {tls} --scan --pattern 'celery-task-meta-*' | wc -l").output)
 
 
 def left(fleet: Fleet, host: str) -> str:

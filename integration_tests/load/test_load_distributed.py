@@ -68,13 +68,8 @@ def test_a_deploy_puts_it_there_and_again_changes_nothing(bare: Fleet) -> None:
     for host in GENERATORS:
         assert left(bare, host) == ""
         assert bare.on(host, "find /opt/locust ! -user root -o -perm /022 ! -type l | head -1").output == ""
-        assert (
-            bare.on(
-                host,
-                "grep -rlE 'PRIVATE KEY|rediss?://[^ ]*:[^ ]*@' /opt/locust/releases/*/app /etc/systemd/system || true",
-            ).output
-            == ""
-        )
+        known = " ".join(f"-e {secret}" for secret in sorted(bare.secrets))
+        assert bare.on(host, f"grep -rlF {known} /opt/locust /etc /run /var/lib 2>/dev/null || true").output == ""
 
 
 def test_hosts_share_a_schedule_exactly(fleet: Fleet, tmp_path: Path) -> None:
@@ -88,10 +83,11 @@ def test_hosts_share_a_schedule_exactly(fleet: Fleet, tmp_path: Path) -> None:
     assert figures.times(WHOLE).total() == figures.times(PUBLISH).total() == due
     assert figures.errors().total() == 0
     assert results(fleet) - before == due
-    assert [
-        sum(cell.times.total() for key, cell in figures.cells.items() if key[:2] == (second, WHOLE))
-        for second in range(SECONDS)
-    ] == [RATE] * SECONDS
+    seconds = [
+        sum(cell.times.total() for key, cell in figures.cells.items() if key[:2] == (at, WHOLE))
+        for at in range(SECONDS)
+    ]
+    assert all(abs(count - RATE) <= 1 for count in seconds), seconds  # an arrival on the edge is of either
     # Locust's own statistics tell the same, and each host had its workers
     assert f" {due} " in next(
         line for line in log.splitlines() if line.lstrip().startswith(WHOLE) or f"{WHOLE} " in line
@@ -146,7 +142,7 @@ def test_an_operator_who_is_gone_leaves_nothing_running(fleet: Fleet, tmp_path: 
     run = Run(fleet, profile(50, 60), tmp_path)
     run.await_tasks(50)
     for host in GENERATORS:
-        fleet.on(host, "pkill --signal KILL --full 'sshd.*deploy'")
+        fleet.on(host, "pkill --signal KILL --full '[s]shd.*deploy'")
     await_nothing_left(fleet)
     assert "The run is void" in run.end(20).complaint
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from engine.errors import NotPossible
 from loadtests.figures import Figures
 from loadtests.generator.target import VARIABLE, Target
+from loadtests.run.carried import PROFILE, TARGET, carried
 from loadtests.run.generate import (
     CHECKOUT,
     FIGURES,
@@ -47,7 +46,6 @@ DOUBT = (
 )
 AHEAD = 1.0  # seconds that a clock may differ before somebody is told; it is allowed for in any case
 ENDING = 5.0  # seconds in which the master ends once its workers have
-TLS_FILE = re.compile(r"(?<=ssl_ca_certs=|ssl_certfile=)[^&;]+|(?<=ssl_keyfile=)[^&;]+")
 
 
 def target_of_hosts(fleet: Fleet, host: HostSettings, user: str = "producer") -> Target:
@@ -95,7 +93,7 @@ def generate_on_hosts(
     folder.mkdir(parents=True, exist_ok=True)
     for name in (FIGURES, LIVE):
         (folder / name).unlink(missing_ok=True)
-    files = _files(target, profile)
+    files = carried(target, profile)
     port = free_ports(1)[0]
     with contextlib.ExitStack() as stack:
         generators = _connected(stack, fleet, inventory, port)
@@ -112,7 +110,7 @@ def generate_on_hosts(
 
 def _environment(generator: Generator) -> dict[str, str]:
     """Return what the workers on a host find in their environment."""
-    named = {VARIABLE: f"{FOLDER}/target.json", "LOAD_PROFILE": f"{FOLDER}/profile.json"}
+    named = {VARIABLE: f"{FOLDER}/{TARGET}", "LOAD_PROFILE": f"{FOLDER}/{PROFILE}"}
     return {**named, "LOAD_AHEAD": repr(generator.clock.ahead)}
 
 
@@ -206,41 +204,3 @@ def _figures(master: subprocess.Popen[bytes], folder: Path, lost: str) -> Figure
     elif master.returncode not in (0, ONE_FAILED, TOO_SLOW):
         raise NotPossible(last_words(folder / LOG))
     return figures
-
-
-def _files(target: Target, profile: LoadProfile) -> dict[str, str]:
-    """Return name → text of what a run needs on a host; they name each other by the folder that they will stand in.
-
-    Raises:
-        NotPossible: if a file that is named cannot be read.
-    """
-    found: dict[str, str] = {}
-
-    def carried(path: str) -> str:
-        """Take a file along; return its path there."""
-        name = f"{len(found)}-{Path(path).name}"
-        try:
-            found[name] = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise NotPossible(f"{path} cannot be read ({error.strerror}): the generators need it.") from None
-        return f"{FOLDER}/{name}"
-
-    def moved(url: str) -> str:
-        return TLS_FILE.sub(lambda match: carried(match[0]), url)
-
-    tls: Mapping[str, Any] = target.sentinel.get("tls", {})
-    there = replace(
-        target,
-        broker=moved(target.broker),
-        results=moved(target.results),
-        sentinel={
-            **target.sentinel,
-            **({"tls": {k: v if k == "ssl_cert_reqs" else carried(v) for k, v in tls.items()}} if tls else {}),
-        }
-        if target.sentinel
-        else {},
-    )
-    trace = carried(profile.trace) if profile.trace else ""
-    found["target.json"] = there.as_json()
-    found["profile.json"] = profile.model_copy(update={"trace": trace}).model_dump_json()
-    return found

@@ -98,7 +98,8 @@ class Generator:
             said = f": {told['said']}" if told.get("said") else ""
             return f"a worker on {self.host.name} ended with exit code {told['ended']}{said}"
         if self._process.poll() is not None and not self._codes:
-            return self._why("lost its generator")
+            said = self._complaint()
+            return f"{self.host.name} lost its generator" + (f": {said}" if said else "")
         return ""
 
     @property
@@ -202,16 +203,20 @@ class Generator:
         name, code = self.host.name, None
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(1.0)
-        for reader in self._readers:
-            reader.join(1.0)
-        said = next((line.strip() for line in reversed(self._complaints) if line.strip()), "")
+        said = self._complaint()
         if code == MISSING:
             return f"{name} has no generator of this checkout: `make deploy ENV={self.inventory}` puts it there."
         if code == NO_LOGIN:
             return f"{name} cannot be reached by SSH: {said}. Check that `ssh` gets there, as Ansible does."
         if f"{UNIT}.service" in said and ("already" in said or "exists" in said):
             return f"{name} generates load for another run: wait for its end, or `systemctl stop {UNIT}` there."
-        return f"{name} {otherwise}" + (f": {said}" if said else ".")
+        return f"{name} {otherwise}" + (f": {said}." if said else ".")
+
+    def _complaint(self) -> str:
+        """Return the last that was said there, or by ssh."""
+        for reader in self._readers:
+            reader.join(1.0)
+        return next((line.strip().rstrip(".") for line in reversed(self._complaints) if line.strip()), "")
 
 
 def _each(stream: Iterator[str], take: Any) -> None:
