@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,9 @@ from integration_tests.load.generators import (
 )
 from loadtests.figures import PUBLISH, WHOLE, Figures
 from loadtests.generator.target import Target
-from loadtests.run import remote
+from loadtests.run import distributed, remote
 from loadtests.run.generate import FIGURES, LOG
+from verify.tunnel import connections
 
 RATE, SECONDS = 200, 4
 AHEAD = 3  # seconds that the clock of a host is wrong
@@ -179,20 +181,23 @@ def test_what_stands_in_the_way_is_told_in_one_sentence(
     if wrong == "other checkout":
         monkeypatch.setattr(remote, "generator_id", lambda _: "0" * 12)
     elif wrong == "no way there":
-        fleet.override_file.write_text("ansible_port: 9\n")
+        # not by a file of the inventory: Ansible looks once per process which there are
+        monkeypatch.setattr(distributed, "connections", lambda inventory: elsewhere(connections(inventory)))
         begins = "gen-1 cannot be reached by SSH: "
     else:
         changed = with_wrong_password
         begins = "A worker on gen-"
-    try:
-        with pytest.raises(NotPossible) as told:
-            Run(fleet, profile(1, 1), tmp_path, changed).end()
-    finally:
-        fleet.override_file.unlink(missing_ok=True)
+    with pytest.raises(NotPossible) as told:
+        Run(fleet, profile(1, 1), tmp_path, changed).end()
     assert str(told.value).startswith(begins)
     assert "\n" not in str(told.value)
     assert "wrong-password" not in str(told.value)
     await_nothing_left(fleet)
+
+
+def elsewhere(variables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return Ansible's variables with a port on which no sshd is."""
+    return {host: {**of, "ansible_port": 9} for host, of in variables.items()}
 
 
 def unchanged(target: Target) -> Target:
