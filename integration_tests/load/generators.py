@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.errors import NotPossible
 from integration_tests.hosts.fleet import Fleet, fleet_of
 from integration_tests.waiting import wait_until
 from loadtests.figures import Figures
@@ -40,7 +41,7 @@ def profile(rate: float, seconds: float, **more: object) -> LoadProfile:
 
 @dataclass
 class Run:
-    """A run from these hosts, in a thread."""
+    """A run from these hosts, in a thread; at the end of a `with` block it has ended, whatever happened there."""
 
     fleet: Fleet
     profile: LoadProfile
@@ -50,6 +51,7 @@ class Run:
     warned: list[str] = field(default_factory=list)
     figures: Figures | None = None
     error: BaseException | None = None
+    cancelled: bool = False
 
     def __post_init__(self) -> None:
         """Begin."""
@@ -74,6 +76,17 @@ class Run:
 
     def _watch(self, live: Live) -> None:
         self.live = dict(live)
+        if self.cancelled:
+            raise NotPossible("the test is over")
+
+    def __enter__(self) -> Run:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.cancelled = True
+        self._thread.join(30)
 
     def await_tasks(self, count: int = 1) -> None:
         """Wait until so many tasks have come to a good end."""

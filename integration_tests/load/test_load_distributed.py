@@ -103,50 +103,52 @@ def test_hosts_share_a_schedule_exactly(fleet: Fleet, tmp_path: Path) -> None:
 
 def test_a_password_is_there_only_for_the_run(fleet: Fleet, tmp_path: Path) -> None:
     """Meanwhile it stands in a directory in memory that only root and the user of the run can read, in no argument."""
-    run = Run(fleet, profile(20, 4), tmp_path)
-    run.await_tasks()
-    for host in GENERATORS:
-        said = fleet.on(
-            host,
-            "stat -c '%U %a' /run/locust-generator /run/locust-generator/target.json; stat -f -c %T /run/locust-generator",
-        ).output.split()
-        assert said == ["locust", "700", "locust", "600", "tmpfs"]
-        arguments = fleet.on(host, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'").output
-        assert not [secret for secret in fleet.secrets if secret in arguments]
-        listening = fleet.on(host, "ss -Hltn").output
-        assert all("127.0.0.1:" in line or ":22 " in line for line in listening.splitlines())
-    assert run.end().complaint == ""
-    await_nothing_left(fleet)
+    with Run(fleet, profile(20, 4), tmp_path) as run:
+        run.await_tasks()
+        for host in GENERATORS:
+            said = fleet.on(
+                host,
+                "stat -c '%U %a' /run/locust-generator /run/locust-generator/target.json; stat -f -c %T /run/locust-generator",
+            ).output.split()
+            assert said == ["locust", "700", "locust", "600", "tmpfs"]
+            arguments = fleet.on(
+                host, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
+            ).output
+            assert not [secret for secret in fleet.secrets if secret in arguments]
+            listening = fleet.on(host, "ss -Hltn").output
+            assert all(" 127.0.0." in line or ":22 " in line for line in listening.splitlines()), listening
+        assert run.end().complaint == ""
+        await_nothing_left(fleet)
 
 
 def test_a_generator_that_is_killed_voids_the_run(fleet: Fleet, tmp_path: Path) -> None:
     """At once, not at the end of the schedule; the figures say so themselves."""
-    run = Run(fleet, profile(50, 60), tmp_path)
-    run.await_tasks(50)
-    fleet.on("gen-2", "pkill --signal KILL --newest --uid locust --full 'locust -f'")
-    figures = run.end(20)
-    assert figures.complaint.startswith("The run is void: a worker on gen-2 ended with exit code -9")
-    assert Figures.read(tmp_path / FIGURES).complaint == figures.complaint
-    await_nothing_left(fleet)
+    with Run(fleet, profile(50, 60), tmp_path) as run:
+        run.await_tasks(50)
+        fleet.on("gen-2", "pkill --signal KILL --newest --uid locust --full 'locust -f'")
+        figures = run.end(20)
+        assert figures.complaint.startswith("The run is void: a worker on gen-2 ended with exit code -9")
+        assert Figures.read(tmp_path / FIGURES).complaint == figures.complaint
+        await_nothing_left(fleet)
 
 
 def test_a_host_that_is_lost_voids_the_run(fleet: Fleet, tmp_path: Path) -> None:
     """Everything on a host is killed: nothing stays there, the password included."""
-    run = Run(fleet, profile(50, 60), tmp_path)
-    run.await_tasks(50)
-    fleet.on("gen-1", "systemctl kill --signal=KILL locust-generator")
-    assert run.end(20).complaint.startswith("The run is void: gen-1 lost its generator")
-    await_nothing_left(fleet)
+    with Run(fleet, profile(50, 60), tmp_path) as run:
+        run.await_tasks(50)
+        fleet.on("gen-1", "systemctl kill --signal=KILL locust-generator")
+        assert run.end(20).complaint.startswith("The run is void: gen-1 lost its generator")
+        await_nothing_left(fleet)
 
 
 def test_an_operator_who_is_gone_leaves_nothing_running(fleet: Fleet, tmp_path: Path) -> None:
     """The connection breaks: the generators end by themselves."""
-    run = Run(fleet, profile(50, 60), tmp_path)
-    run.await_tasks(50)
-    for host in GENERATORS:
-        fleet.on(host, "pkill --signal KILL --full '[s]shd.*deploy'")
-    await_nothing_left(fleet)
-    assert "The run is void" in run.end(20).complaint
+    with Run(fleet, profile(50, 60), tmp_path) as run:
+        run.await_tasks(50)
+        for host in GENERATORS:
+            fleet.on(host, "pkill --signal KILL --full '[s]shd.*deploy'")
+        await_nothing_left(fleet)
+        assert "The run is void" in run.end(20).complaint
 
 
 def test_a_clock_that_is_wrong_is_allowed_for(fleet: Fleet, tmp_path: Path) -> None:

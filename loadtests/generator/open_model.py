@@ -16,6 +16,8 @@ the pace. With `--processes` and on several hosts alike.
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from typing import Any
 
 import gevent
@@ -85,6 +87,7 @@ class OpenModel:
         self._greenlets: list[gevent.Greenlet] = []
         self._generators = 0
         self._paces: list[Pace] = []
+        self._cut_short = False
         runner = environment.runner
         if not isinstance(runner, MasterRunner):
             runner.register_message(SHARE, self._on_share)
@@ -92,6 +95,8 @@ class OpenModel:
             runner.register_message(DONE, self._on_done)
             environment.events.test_start.add_listener(self._on_start)
             environment.events.quitting.add_listener(self._on_quitting)
+            # Locust's own comes into force only behind the shape: a run that is cut short keeps its figures
+            gevent.signal_handler(signal.SIGTERM, self._on_term)
         environment.events.test_stopping.add_listener(self._on_stopping)
 
     @property
@@ -100,7 +105,7 @@ class OpenModel:
 
     def over(self, seconds: float) -> bool:
         """Whether all generators have come to their end, or should have by now."""
-        if self._generators and len(self._paces) >= self._generators:
+        if self._cut_short or (self._generators and len(self._paces) >= self._generators):
             return True
         return seconds > START + GRACE + max(user.schedule.seconds + user.limit for user in self._users)
 
@@ -113,6 +118,11 @@ class OpenModel:
         for part, client_id in enumerate(clients):
             share = {"part": part, "parts": len(clients), "start": start + EPOCH}
             runner.send_message(SHARE, share, client_id)
+
+    def _on_term(self) -> None:
+        if not self._generators:
+            sys.exit(1)  # nothing has begun
+        self._cut_short = True
 
     def _on_share(self, msg: Any, **_: Any) -> None:
         self._on_stopping()
