@@ -31,10 +31,12 @@ from integration_tests.load.generators import (
 from loadtests.figures import PUBLISH, WHOLE, Figures
 from loadtests.generator.target import Target
 from loadtests.run import distributed, remote
+from loadtests.run.distributed import environment_of
 from loadtests.run.generate import FIGURES, LOG
 from verify.tunnel import connections
 
-RATE, SECONDS = 200, 4
+RATE, SECONDS = 200, 3
+KEPT = "cd /run/locust-generator && stat -c '%U %a' . target.json && stat -f -c %T ."
 AHEAD = 3  # seconds that the clock of a host is wrong
 
 
@@ -101,26 +103,6 @@ def test_hosts_share_a_schedule_exactly(fleet: Fleet, tmp_path: Path) -> None:
     await_nothing_left(fleet)
 
 
-def test_a_password_is_there_only_for_the_run(fleet: Fleet, tmp_path: Path) -> None:
-    """Meanwhile it stands in a directory in memory that only root and the user of the run can read, in no argument."""
-    with Run(fleet, profile(20, 4), tmp_path) as run:
-        run.await_tasks()
-        for host in GENERATORS:
-            said = fleet.on(
-                host,
-                "stat -c '%U %a' /run/locust-generator /run/locust-generator/target.json; stat -f -c %T /run/locust-generator",
-            ).output.split()
-            assert said == ["locust", "700", "locust", "600", "tmpfs"]
-            arguments = fleet.on(
-                host, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
-            ).output
-            assert not [secret for secret in fleet.secrets if secret in arguments]
-            listening = fleet.on(host, "ss -Hltn").output
-            assert all(" 127.0.0." in line or ":22 " in line for line in listening.splitlines()), listening
-        assert run.end().complaint == ""
-        await_nothing_left(fleet)
-
-
 def test_a_generator_that_is_killed_voids_the_run(fleet: Fleet, tmp_path: Path) -> None:
     """At once, not at the end of the schedule; the figures say so themselves."""
     with Run(fleet, profile(50, 60), tmp_path) as run:
@@ -133,9 +115,15 @@ def test_a_generator_that_is_killed_voids_the_run(fleet: Fleet, tmp_path: Path) 
 
 
 def test_a_host_that_is_lost_voids_the_run(fleet: Fleet, tmp_path: Path) -> None:
-    """Everything on a host is killed: nothing stays there, the password included."""
+    """Everything on a host is killed: nothing stays there, the password included; it was in memory, and in no argument."""
     with Run(fleet, profile(50, 60), tmp_path) as run:
         run.await_tasks(50)
+        for host in GENERATORS:
+            assert fleet.on(host, KEPT).output.split() == ["locust", "700", "locust", "600", "tmpfs"]
+            arguments = fleet.on(host, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null").output
+            assert not [secret for secret in fleet.secrets if secret in arguments]
+            listening = fleet.on(host, "ss -Hltn").output
+            assert all(" 127.0.0." in line or ":22 " in line for line in listening.splitlines()), listening
         fleet.on("gen-1", "systemctl kill --signal=KILL locust-generator")
         assert run.end(20).complaint.startswith("The run is void: gen-1 lost its generator")
         await_nothing_left(fleet)
@@ -151,7 +139,7 @@ def test_an_operator_who_is_gone_leaves_nothing_running(fleet: Fleet, tmp_path: 
         assert "The run is void" in run.end(20).complaint
 
 
-def test_a_clock_that_is_wrong_is_allowed_for(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_clock_that_is_wrong_is_allowed_for(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds ahead, and the arrivals are kept; somebody is told."""
     folder = "/etc/systemd/system/locust-generator.service.d"
     library = "$(ls /usr/lib/*/faketime/libfaketime.so.1)"
@@ -165,13 +153,19 @@ def test_a_clock_that_is_wrong_is_allowed_for(fleet: Fleet, tmp_path: Path) -> N
     try:
         run = Run(fleet, profile(RATE, SECONDS), tmp_path)
         figures = run.end()
+        # the control: nothing is allowed for
+        monkeypatch.setattr(
+            distributed, "environment_of", lambda generator: environment_of(generator) | {"LOAD_AHEAD": "0"}
+        )
+        void = Run(fleet, profile(RATE, 1), tmp_path).end().complaint
     finally:
         fleet.on("gen-1", f"rm {folder}/zz.conf; systemctl daemon-reload")
     assert figures.complaint == ""
     assert figures.times(WHOLE).total() == RATE * SECONDS
     assert max(figures.times(WHOLE)) < 1000 * AHEAD / 2
     (warning,) = run.warned
-    assert warning.startswith("The clock of gen-1 is 3 s ahead of this machine's.")
+    assert warning.startswith(f"The clock of gen-1 is {AHEAD} s ahead of")
+    assert "arrivals were over 0.05 s late" in void
 
 
 @pytest.mark.parametrize("wrong", ["other checkout", "no way there", "wrong password"])

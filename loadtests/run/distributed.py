@@ -102,13 +102,13 @@ def generate_on_hosts(
         processes = sum(generator.host.load.generators for generator in generators)
         master = stack.enter_context(_master(port, processes, profile, folder))
         for generator in generators:
-            generator.start(files, _environment(generator))
+            generator.start(files, environment_of(generator))
         lost = _Lost(master, generators)
         await_end(master, folder, time.monotonic() + longest(profile), watch, lost.look)
     return _figures(master, folder, lost.why)
 
 
-def _environment(generator: Generator) -> dict[str, str]:
+def environment_of(generator: Generator) -> dict[str, str]:
     """Return what the workers on a host find in their environment."""
     named = {VARIABLE: f"{FOLDER}/{TARGET}", "LOAD_PROFILE": f"{FOLDER}/{PROFILE}"}
     return {**named, "LOAD_AHEAD": repr(generator.clock.ahead)}
