@@ -84,7 +84,8 @@ def test_hosts_share_a_schedule_exactly(fleet: Fleet, tmp_path: Path) -> None:
     figures = run.end()
     log = (tmp_path / LOG).read_text()
     due = RATE * SECONDS
-    assert figures.complaint == ""
+    # a machine with too few cores makes generators late, which they tell, and which changes no count
+    assert "did not come to their end" not in figures.complaint
     assert figures.times(WHOLE).total() == figures.times(PUBLISH).total() == due
     assert figures.errors().total() == 0
     assert results(fleet) - before == due
@@ -160,12 +161,11 @@ def test_a_clock_that_is_wrong_is_allowed_for(fleet: Fleet, tmp_path: Path, monk
         void = Run(fleet, profile(RATE, 1), tmp_path).end().complaint
     finally:
         fleet.on("gen-1", f"rm {folder}/zz.conf; systemctl daemon-reload")
-    assert figures.complaint == ""
     assert figures.times(WHOLE).total() == RATE * SECONDS
     assert max(figures.times(WHOLE)) < 1000 * AHEAD / 2
+    assert worst(figures.complaint) < AHEAD / 2 < worst(void)
     (warning,) = run.warned
     assert warning.startswith(f"The clock of gen-1 is {AHEAD} s ahead of")
-    assert "arrivals were over 0.05 s late" in void
 
 
 @pytest.mark.parametrize("wrong", ["other checkout", "no way there", "wrong password"])
@@ -189,6 +189,11 @@ def test_what_stands_in_the_way_is_told_in_one_sentence(
     assert "\n" not in str(told.value)
     assert "wrong-password" not in str(told.value)
     await_nothing_left(fleet)
+
+
+def worst(complaint: str) -> float:
+    """Return by how many seconds an arrival was late, at most; 0 where nobody complains."""
+    return max(map(float, re.findall(r"the worst ([\d.]+) s", complaint)), default=0.0)
 
 
 def elsewhere(variables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
