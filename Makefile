@@ -163,7 +163,7 @@ benchmark: $(VENV)/.dev ## measure staging, and a re-converge of everything agai
 	@python -m benchmarks
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
-	@for name in uv stack dev worker worker-plus; do \
+	@for name in uv stack dev worker worker-plus locust; do \
 	  case $$name in *-plus) python=3.13 ;; *) python=3.11 ;; esac; \
 	  uv pip compile --quiet --universal --upgrade --generate-hashes --python-version $$python --no-emit-index-url \
 	    --no-annotate --custom-compile-command "make requirements" requirements/$$name.in -o requirements/$$name.txt || exit 1; done

@@ -1,4 +1,4 @@
-"""Wheels of the workers' requirements, for hosts that reach no package index."""
+"""Wheels of the requirements of workers and generators of load, for hosts that reach no package index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from engine.errors import NotPossible
 
 # Requirements → the versions of Python that take them: Debian 12 has 3.11, Debian 13 has 3.13.
-NEEDED = {"worker.txt": ("3.11.2", "3.13.5"), "worker-plus.txt": ("3.13.5",)}
+NEEDED = {"worker.txt": ("3.11.2", "3.13.5"), "worker-plus.txt": ("3.13.5",), "locust.txt": ("3.11.2", "3.13.5")}
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 

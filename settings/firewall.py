@@ -33,6 +33,7 @@ def guards(fleet: Fleet, host: HostSettings) -> Iterator[Guard]:
             other
             for other in fleet
             if other.uses_celery
+            or other.generates
             or "sentinel" in other.raw.groups
             or any(instance.name == watched for instance in other.instances)  # the deploy asks there who the master is
         )
@@ -42,9 +43,9 @@ def guards(fleet: Fleet, host: HostSettings) -> Iterator[Guard]:
 
 
 def _clients(fleet: Fleet, server: HostSettings, instance: RedisInstance) -> Iterator[HostSettings]:
-    """Yield the other hosts that connect to an instance: Celery's, its replicas or master, Sentinels."""
+    """Yield the other hosts that connect to an instance: Celery's, generators, its replicas or master, Sentinels."""
     for host in fleet:
-        celery = host.uses_celery and instance.name in (host.celery.broker_instance, host.celery.result_instance)
+        celery = fleet.uses(host, instance.name)
         copies = any(other.name == instance.name for other in host.instances)
         watches = "sentinel" in host.raw.groups
         if host.name != server.name and (celery or copies or watches):

@@ -66,6 +66,11 @@ class HostSettings:
         """Whether anything of Celery runs here."""
         return bool({"celery", "beat", "flower"} & set(self.raw.groups))
 
+    @property
+    def generates(self) -> bool:
+        """Whether load is generated here."""
+        return "locust" in self.raw.groups
+
     def place(self, variable: str, *path: str | int) -> Place:
         """Return file:line of a setting or of a part of it; empty where the default holds."""
         return self.raw.place(variable, *path)
@@ -92,6 +97,12 @@ class Fleet:
     def celery_hosts(self) -> list[HostSettings]:
         """Return the hosts on which anything of Celery runs."""
         return [host for host in self if host.uses_celery]
+
+    def uses(self, host: HostSettings, instance: str) -> bool:
+        """Whether processes of a host connect to an instance: those of Celery, or generators, which go where Celery's do."""
+        ours = [host] if host.uses_celery else []
+        ours += self.celery_hosts() if host.generates else []
+        return any(instance in (one.celery.broker_instance, one.celery.result_instance) for one in ours)
 
     def applications(self, *groups: str) -> list[list[HostSettings]]:
         """Return the hosts of Celery, those that share queues together.

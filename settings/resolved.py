@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from settings import generator
 from settings.acl import sentinel_users, users
 from settings.addresses import is_loopback, number
 from settings.describe import Apply, described
@@ -154,6 +155,19 @@ def _backup(host: HostSettings) -> dict[str, Any]:
     return backup
 
 
+def _load(host: HostSettings) -> dict[str, Any]:
+    """Return what a generator is made of; the workloads themselves are brought for a run."""
+    return {
+        "generates": host.generates,
+        "user": generator.USER,
+        "group": generator.USER,
+        "unit": generator.UNIT,
+        "files": generator.files() if host.generates else [],
+        "requirements": generator.REQUIREMENTS,
+        "release": generator.generator_id(host.celery) if host.generates else "",
+    }
+
+
 def _roles(host: HostSettings) -> list[str]:
     """Return the roles with files on a host, in the order of site.yml."""
     here = {
@@ -165,6 +179,7 @@ def _roles(host: HostSettings) -> list[str]:
         "backup": bool(host.backed_up),
         "sentinel": "sentinel" in host.raw.groups,
         "celery": host.uses_celery,
+        "locust": host.generates,
     }
     return [role for role, due in here.items() if due]
 
@@ -212,7 +227,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
 
     Keys: `root` and `run_dir` (paths), `unprivileged` (no users, no packages: a stack below a root of its own),
     `roles` with files there, `process_manager`, `logs`, and one mapping per section: `host`, `firewall`, `redis`,
-    `sentinel`, `celery`, `backup`; `tls` names what is copied from the controller. Secrets are in clear: keep it out of
+    `sentinel`, `celery`, `backup`, `load`; `tls` names what is copied from the controller. Secrets are in clear: keep it out of
     logs.
     """
     root = host.stack.stack_root
@@ -242,6 +257,7 @@ def resolve(fleet: Fleet, host: HostSettings) -> dict[str, Any]:
         "sentinel": _sentinel(fleet, host),
         "celery": _celery(fleet, host),
         "backup": _backup(host),
+        "load": _load(host),
     }
 
 

@@ -29,6 +29,7 @@ redis: {{hosts: {{one: }}}}
 celery: {{hosts: {{one: }}}}
 beat: {{hosts: {{one: }}}}
 flower: {{hosts: {{one: }}}}
+locust: {{hosts: {{one: }}}}
 """
 
 pytestmark = pytest.mark.skipif(
@@ -52,6 +53,9 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A template is read as an instance, with the drop-in that gives it its command.
     template, instance = staged / "celery-worker@.service", staged / "celery-worker@default-1.service"
     instance.write_text(template.read_text())
+    # The unit of a run is transient: it is its drop-in, and a command.
+    run = staged / "locust-generator.service"
+    run.write_text((staged / f"{run.name}.d/sandbox.conf").read_text() + "ExecStart=/bin/true\n")
     return staged
 
 
@@ -66,7 +70,10 @@ def offline(units: Path, *names: str) -> dict[str, float]:
     return exposures(run, *names)
 
 
-NAMES = ("redis-broker.service", "celery-worker@default-1.service", "celery-beat.service", "celery-flower.service")
+NAMES = (
+    *("redis-broker.service", "celery-worker@default-1.service", "celery-beat.service", "celery-flower.service"),
+    "locust-generator.service",
+)
 
 
 def fixed(figures: dict[str, float]) -> dict[str, tuple[float, float]]:

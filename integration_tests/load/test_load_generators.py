@@ -29,6 +29,12 @@ def test_processes_share_a_schedule_exactly(served: Stack) -> None:
     assert run.output.count("reported as ready") == 3
 
 
+def test_a_generator_that_starts_late_is_waited_for(served: Stack) -> None:
+    """Locust calls it ready as soon as it has connected; what it is told before it listens is lost."""
+    run = served.locust("arriving", "--processes", "2", **arriving(20, 1, limit=1, slow=3))
+    assert run.rows(code=1)["end-to-end", "probe.sleep"]["num_requests"] == 20
+
+
 def test_a_generator_that_is_too_slow_is_told_from_a_slow_system(served: Stack) -> None:
     run = served.locust("arriving", **arriving(500, 2, limit=1, burn=0.004))
     run.rows(code=3)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
 clock = time.perf_counter
-# seconds that lie between that clock and the epoch: a worker tells its times since then
-EPOCH = time.time() - clock()
+# Seconds by which the wall clock of this host is ahead of the master's: loadtests/run/remote.py measures it.
+AHEAD = float(os.environ.get("LOAD_AHEAD") or 0)
+# seconds that lie between that clock and the epoch, by the master's wall clock: generators start at one moment by it
+EPOCH = time.time() - AHEAD - clock()
 # celery 5.7, backends/base.py, KeyValueStoreBackend.task_keyprefix; the prefix of all keys stands before it
 RESULT = "celery-task-meta-"
 

@@ -16,6 +16,8 @@ the pace. With `--processes` and on several hosts alike.
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from typing import Any
 
 import gevent
@@ -30,7 +32,9 @@ from loadtests.generator.pace import Pace, verdict
 from loadtests.generator.series import series_of
 from loadtests.generator.user import CeleryUser
 
-SHARE, DONE = "arrivals-share", "arrivals-done"  # messages between Locust's processes
+SHARE, READY, DONE = "arrivals-share", "arrivals-ready", "arrivals-done"  # messages between Locust's processes
+AGAIN = 0.2  # seconds until a generator says once more that it is ready
+PATIENCE = 30.0  # seconds in which all have to be
 START = 1.0  # seconds from the word to time 0: until it is everywhere
 GRACE = 10.0  # seconds, beyond the last deadline, in which a generator has to tell its pace
 BURST = 50  # arrivals in a row, before others have their turn
@@ -70,7 +74,7 @@ class ArrivalShape(LoadTestShape):  # type: ignore[misc]
     def tick(self) -> tuple[int, float] | None:
         """Return one idle user per process until the end."""
         model = _models.get(id(self.runner.environment)) if self.runner else None
-        if model is not None and model.over(self.get_run_time()):
+        if model is not None and model.over():
             return None
         workers = max(1, getattr(self.runner, "worker_count", 1))
         return workers, float(workers)
@@ -85,36 +89,67 @@ class OpenModel:
         self._greenlets: list[gevent.Greenlet] = []
         self._generators = 0
         self._paces: list[Pace] = []
+        self._cut_short = False
+        self._time0 = 0.0  # of the schedule, by `clock`; 0: not yet
+        self._ready: set[str] = set()  # generators that listen to us and have reached the target
         runner = environment.runner
         if not isinstance(runner, MasterRunner):
             runner.register_message(SHARE, self._on_share)
         if not isinstance(runner, WorkerRunner):
             runner.register_message(DONE, self._on_done)
+            runner.register_message(READY, self._on_ready)
             environment.events.test_start.add_listener(self._on_start)
             environment.events.quitting.add_listener(self._on_quitting)
+            # Locust's own comes into force only behind the shape: a run that is cut short keeps its figures
+            gevent.signal_handler(signal.SIGTERM, self._on_term)
         environment.events.test_stopping.add_listener(self._on_stopping)
+        self._greeting = gevent.spawn(self._greet) if isinstance(runner, WorkerRunner) else None
+
+    def _greet(self) -> None:
+        """Tell the master that we listen: Locust calls us ready before, and what it sends then is lost."""
+        while True:
+            self._environment.runner.send_message(READY)
+            gevent.sleep(AGAIN)
 
     @property
     def _users(self) -> list[type[ArrivalUser]]:
         return [user for user in self._environment.user_classes if issubclass(user, ArrivalUser)]
 
-    def over(self, seconds: float) -> bool:
+    def over(self) -> bool:
         """Whether all generators have come to their end, or should have by now."""
-        if self._generators and len(self._paces) >= self._generators:
+        if self._cut_short or (self._generators and len(self._paces) >= self._generators):
             return True
-        return seconds > START + GRACE + max(user.schedule.seconds + user.limit for user in self._users)
+        longest = max(user.schedule.seconds + user.limit for user in self._users)
+        return self._time0 > 0 and clock() > self._time0 + longest + GRACE
 
     def _on_start(self, **_: Any) -> None:
         runner = self._environment.runner
         clients = list(runner.clients) if isinstance(runner, MasterRunner) else [None]
+        self._await_ready(clients)
         self._generators, self._paces = len(clients), []
-        start = clock() + START
+        start = self._time0 = clock() + START
         series_of(self._environment).begin(start)
         for part, client_id in enumerate(clients):
             share = {"part": part, "parts": len(clients), "start": start + EPOCH}
             runner.send_message(SHARE, share, client_id)
 
+    def _on_term(self) -> None:
+        if not self._generators:
+            sys.exit(1)  # nothing has begun
+        self._cut_short = True
+
+    def _await_ready(self, clients: list[str | None]) -> None:
+        """Wait until every generator listens; one that never does is missed at the end."""
+        until = clock() + PATIENCE
+        while not self._ready.issuperset(filter(None, clients)) and clock() < until:
+            gevent.sleep(AGAIN / 2)
+
+    def _on_ready(self, msg: Any, **_: Any) -> None:
+        self._ready.add(msg.node_id)
+
     def _on_share(self, msg: Any, **_: Any) -> None:
+        if self._greeting is not None:
+            self._greeting.kill()
         self._on_stopping()
         self._greenlets = [gevent.spawn(self._run, msg.data)]
 

@@ -12,6 +12,7 @@ from loadtests.generator.call import clock
 LAG = 0.05  # seconds that an arrival may be late
 LATE = 0.01  # share of arrivals that may be later than that
 BUSY = 0.9  # share of one core: beyond it, answers wait for the generator
+LEAST = 1.0  # seconds for which that has to go on: a single task takes all of its moment
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Pace:
     def done(self) -> dict[str, Any]:
         """Stop the clocks; return plain data, for the master."""
         wall, used = clock() - self._began[0], time.process_time() - self._began[1]
-        self.busy = used / wall if wall > 0 else 0.0
+        self.busy = used / wall if wall >= LEAST else 0.0
         return asdict(self)
 
     @property

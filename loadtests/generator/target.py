@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from settings.endpoints import broker_url, result_url, sentinel_options
+from settings.endpoints import broker_url, result_url, sentinel_options, tls_arguments
 from settings.fleet import Fleet, HostSettings
 from settings.secrets import write_private
-from verify.keys import url_in_clear
+from settings.tls import operator_files
+from verify.keys import files_in_clear, url_in_clear
 
 VARIABLE = "LOAD_TARGET"
 # Celery's settings that a producer's messages depend on, under Celery's own names.
@@ -19,6 +20,15 @@ PUBLISHING = (
     *("task_default_queue", "task_default_priority", "task_ignore_result", "task_create_missing_queues"),
     *("enable_utc", "timezone"),
 )
+
+
+def _sentinel(fleet: Fleet, host: HostSettings, *, operator: bool) -> dict[str, Any]:
+    """Return what a `sentinel://` URL cannot say; the TLS files are this machine's where the operator runs the generator."""
+    said = sentinel_options(fleet, host)
+    found = fleet.find_instance(host.sentinel.master_name)
+    if operator and found and said.get("tls"):
+        return {**said, "tls": tls_arguments(files_in_clear(operator_files(*found)))}
+    return said
 
 
 class NoTarget(Exception):  # noqa: N818 - it says what is the matter
@@ -75,12 +85,16 @@ class Target:
             priority_steps=sorted(celery.priority_steps),
             key_prefix=celery.global_keyprefix,
             socket_timeout=celery.socket_timeout,
-            sentinel=sentinel_options(fleet, host),
+            sentinel=_sentinel(fleet, host, operator=operator),
         )
 
     def write(self, path: Path) -> None:
         """Write it to a file that only its owner reads."""
-        write_private(path, json.dumps(asdict(self), indent=2) + "\n")
+        write_private(path, self.as_json())
+
+    def as_json(self) -> str:
+        """Return what `read` reads; it holds a password."""
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Target:

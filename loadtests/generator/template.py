@@ -12,6 +12,8 @@ from celery import Celery
 from celery.utils.saferepr import saferepr
 from kombu.utils.json import dumps
 
+from loadtests.generator.call import AHEAD
+
 PLAIN = frozenset((int, float, bool, type(None)))
 
 
@@ -48,7 +50,7 @@ class Template:
         """
         slots = {"id": ids[0], "tag": tag, **self._arguments(args, kwargs or {})}
         if self.countdown is not None or self.expires is not None:
-            now = self.app.now()
+            now = self.app.now() - timedelta(seconds=AHEAD)
             slots["eta"] = (eta or now + timedelta(seconds=self.countdown or 0)).isoformat()
             slots["expires"] = (now + timedelta(seconds=self.expires or 0)).isoformat()
         if self.links > 1:

@@ -62,32 +62,55 @@ def generate(
     }
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"]
     command += ["--html", str(folder / REPORT), *(["--processes", str(processes)] if processes > 1 else [])]
-    most = schedule_of(profile).seconds + max(kind.limit + kind.countdown for kind in profile.tasks) + 2 * START
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            _await(process, folder, time.monotonic() + most, watch)
+            await_end(process, folder, time.monotonic() + longest(profile), watch)
         finally:
-            _end(process)
+            end(process)
             (folder / "target.json").unlink()  # it holds a password
     if process.returncode not in (0, ONE_FAILED, TOO_SLOW) or not (folder / FIGURES).exists():
-        raise NotPossible(_last_words(folder / LOG))
+        raise NotPossible(last_words(folder / LOG))
     return Figures.read(folder / FIGURES)
 
 
-def _await(process: subprocess.Popen[bytes], folder: Path, until: float, watch: Callable[[Live], None]) -> None:
+def longest(profile: LoadProfile) -> float:
+    """Return the seconds that a run may take, with its start and its end."""
+    return schedule_of(profile).seconds + max(kind.limit + kind.countdown for kind in profile.tasks) + 2 * START
+
+
+def await_end(
+    process: subprocess.Popen[bytes],
+    folder: Path,
+    until: float,
+    watch: Callable[[Live], None],
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Wait for the end of Locust.
+
+    Args:
+        process: Locust.
+        folder: where it tells how far it is.
+        until: when it has to have ended, by `time.monotonic`.
+        watch: is told what it tells.
+        look: is called now and then, and may end it.
+
+    Raises:
+        NotPossible: if it comes to none.
+    """
     live = folder / LIVE
     while process.poll() is None:
         if time.monotonic() > until:
             raise NotPossible(f"the generator came to no end: see {folder / LOG}.")
         if live.exists():
             watch(json.loads(live.read_text(encoding="utf-8")))
+        look()
         time.sleep(LOOK)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End it, with its children, however this ends."""
     if process.poll() is None:
         process.terminate()
@@ -98,7 +121,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _last_words(log: Path) -> str:
+def last_words(log: Path) -> str:
     """Return the last line that Locust wrote: what `sys.exit` said."""
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else f"the generator ended without a word: see {log}."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from settings.fleet import GROUPS, Fleet
 from settings.names import nearest
-from settings.rules.rule import ERROR, Rule, Violation
+from settings.rules.rule import ERROR, WARNING, Rule, Violation
 
 # Linux takes 107 bytes, macOS 103; supervisor first binds the path with its pid behind it (up to 8 characters).
 SOCKET_PATH = 95
@@ -57,6 +57,14 @@ def _unit_names(fleet: Fleet) -> Iterator[Violation]:
                 yield Violation(host, "redis_instances", message, path=(index, "name"), value=instance.name)
 
 
+def _generators_apart(fleet: Fleet) -> Iterator[Violation]:
+    for host in fleet.members("locust"):
+        here = [what for what, so in (("Redis", bool(host.instances)), ("Celery", host.uses_celery)) if so]
+        if here and len(list(fleet)) > 1:
+            message = f"it generates load, and runs {' and '.join(here)}"
+            yield Violation(host, "groups", message, value="locust", where=host.raw.places.of_group("locust"))
+
+
 RULES = (
     Rule(
         id="groups-known",
@@ -95,5 +103,14 @@ RULES = (
         fix="call it broker",
         check=_unit_names,
         acceptable=False,
+    ),
+    Rule(
+        id="generators-apart",
+        severity=WARNING,
+        says="Load is generated on hosts that are not under load themselves.",
+        why="generator and system take each other's CPU, and the figures are those of neither",
+        source="this repository",
+        fix="put hosts of their own into the group locust",
+        check=_generators_apart,
     ),
 )

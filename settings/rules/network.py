@@ -56,10 +56,8 @@ def _clients(fleet: Fleet) -> Iterator[tuple[HostSettings, int, RedisInstance, l
             continue
         names = [
             host.name
-            for host in fleet.celery_hosts()
-            if host.redis.unmanaged
-            and host.name != server.name
-            and instance.name in (host.celery.broker_instance, host.celery.result_instance)
+            for host in fleet
+            if host.redis.unmanaged and host.name != server.name and fleet.uses(host, instance.name)
         ]
         if names:
             yield server, index, instance, names

@@ -13,7 +13,14 @@ DEBIAN = {"3.11": "3.11.2", "3.13": "3.13.5"}
 
 
 @pytest.mark.parametrize(
-    ("name", "minor"), [("worker.txt", "3.11"), ("worker.txt", "3.13"), ("worker-plus.txt", "3.13")]
+    ("name", "minor"),
+    [
+        ("worker.txt", "3.11"),
+        ("worker.txt", "3.13"),
+        ("worker-plus.txt", "3.13"),
+        ("locust.txt", "3.11"),
+        ("locust.txt", "3.13"),
+    ],
 )
 def test_the_wheels_do_for_debians_python_and_every_later_patch(name: str, minor: str) -> None:
     requirements = CHECKOUT / "requirements" / name

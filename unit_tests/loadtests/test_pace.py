@@ -26,6 +26,11 @@ def test_one_without_cpu_to_spare_is_named() -> None:
     assert "95% of a core" in verdict([pace(0.001, busy=0.95)], 1)
 
 
+def test_a_single_arrival_is_no_busy_generator() -> None:
+    alone = pace(0.0)
+    assert Pace(**alone.done()).busy == 0.0
+
+
 def test_one_that_does_not_tell_is_missed() -> None:
     assert "1 of 3 generators did not come to their end" in verdict([pace(0.001), pace(0.001)], 3)
 

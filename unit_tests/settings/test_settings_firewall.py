@@ -52,6 +52,13 @@ def test_further_clients_are_let_in_to_redis_and_sentinel() -> None:
     assert "10.1.0.0/16" in guarded("watch", firewall_allow=["10.1.0.0/16"])["sentinel"]["ipv4"]
 
 
+def test_generators_of_load_are_let_in_where_celery_is() -> None:
+    hosts = {**FLEET["hosts"], "gen": {"groups": ["locust"], "address": "10.0.7.7"}}
+    assert "10.0.7.7" in guarded("db", hosts=hosts)["redis-broker"]["ipv4"]
+    assert "10.0.7.7" not in guarded("db", hosts=hosts)["redis-cache"]["ipv4"]
+    assert "10.0.7.7" in guarded("watch", hosts=hosts)["sentinel"]["ipv4"]
+
+
 def test_a_host_without_a_port_of_ours_or_without_a_firewall_guards_nothing() -> None:
     assert guarded("work") == {}
     assert guarded("db", firewall_enabled=False) == {}

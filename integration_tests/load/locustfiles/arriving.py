@@ -7,12 +7,16 @@ import os
 import time
 from typing import Any
 
+import gevent
 from locust import events
+from locust.env import Environment
+from locust.runners import WorkerRunner
 
 from loadtests.generator.arrivals import constant
 from loadtests.generator.open_model import ArrivalShape, ArrivalUser
 
 BURN = float(os.environ.get("LOAD_BURN", "0"))  # seconds of the CPU per arrival
+SLOW = float(os.environ.get("LOAD_SLOW", "0"))  # seconds that a generator takes to reach the target
 TIMES = os.environ.get("LOAD_TIMES")
 
 
@@ -42,3 +46,13 @@ if TIMES:
         """Keep what Locust is told."""
         told = {"due": start_time, "took": response_time / 1000, "result": response, "error": str(exception or "")}
         written.write(json.dumps(told) + "\n")
+
+
+if SLOW:
+
+    def dawdle(environment: Environment, **_: Any) -> None:
+        """Be late: the master has called this generator ready, and begins without asking."""
+        if isinstance(environment.runner, WorkerRunner):
+            gevent.sleep(SLOW)
+
+    events.init._handlers.insert(0, dawdle)
