@@ -54,6 +54,8 @@ def _options(kind: LoadTask) -> Mapping[str, Any]:
         "queue": kind.queue,
         "priority": kind.priority,
         "expires": kind.expires,
+        "time_limit": kind.time_limit,
+        "soft_time_limit": kind.soft_time_limit,
         "countdown": kind.countdown or None,
     }
     return {name: value for name, value in said.items() if value is not None}

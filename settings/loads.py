@@ -24,9 +24,13 @@ def profiles(load: Load) -> dict[str, LoadProfile]:
 
 
 def objectives(load: Load, profile: str) -> list[LoadSlo]:
-    """Return what a workload has to hold; an objective of the inventory replaces one that ships for the same measure."""
+    """Return what a workload has to hold, one objective for the same measure of the same tasks.
+
+    One of the inventory replaces one that ships, and one that names the workload replaces one for every workload.
+    """
     found = {}
-    for slo in (*shipped().slos, *load.slos):
+    own = sorted(load.slos, key=lambda slo: slo.profile is not None)
+    for slo in (*shipped().slos, *own):
         if slo.profile in (None, profile):
             found[slo.measure, slo.task, slo.at_least is None] = slo
     return list(found.values())

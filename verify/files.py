@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
+from verify import junit
 from verify.board import counts
+from verify.junit import Case
 from verify.model import GROUPS, Row, Status
 from verify.report import ordered
 
@@ -74,50 +75,18 @@ def write_json(
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _case(suite: ElementTree.Element, row: Row) -> None:
-    case = ElementTree.SubElement(
-        suite,
-        "testcase",
-        classname=row.promise.id,
-        name=f"{row.subject}: {row.promise.sentence}",
-        time=f"{row.duration:.3f}",
-    )
-    hint = row.outcome.hint
+def _case(row: Row) -> Case:
+    hint, seconds = row.outcome.hint, row.duration
+    name = f"{row.subject}: {row.promise.sentence}"
     if row.status is Status.FAILED:
-        failure = ElementTree.SubElement(case, "failure", message=_printable(hint.found if hint else row.note))
-        failure.text = _printable(f"found: {hint.found}\nlook at: {hint.look}\ntype: {hint.do}") if hint else ""
-    elif row.status is not Status.PASSED:
-        ElementTree.SubElement(case, "skipped", message=_printable(f"{row.status.value}: {row.note}"))
-    else:
-        ElementTree.SubElement(case, "system-out").text = _printable(row.note)
-
-
-def _printable(text: str) -> str:
-    """Leave out what XML 1.0 cannot hold: an exception's text may have anything."""
-    return "".join(character for character in text if character in "\t\n" or character.isprintable())
+        detail = f"found: {hint.found}\nlook at: {hint.look}\ntype: {hint.do}" if hint else ""
+        return Case(row.promise.id, name, "failed", hint.found if hint else row.note, detail, seconds)
+    if row.status is Status.PASSED:
+        return Case(row.promise.id, name, "passed", row.note, seconds=seconds)
+    return Case(row.promise.id, name, "skipped", f"{row.status.value}: {row.note}", seconds=seconds)
 
 
 def write_junit(path: Path, rows: Sequence[Row], *, started: str) -> None:
     """Write a test suite per group; a blocked row counts as skipped, its cause as failed."""
-    root = ElementTree.Element("testsuites", name="verify")
-    for group in GROUPS:
-        chosen = [row for row in ordered(rows) if row.promise.group == group]
-        if not chosen:
-            continue
-        number = counts(chosen)
-        skipped = len(chosen) - number[Status.PASSED] - number[Status.FAILED]
-        suite = ElementTree.SubElement(
-            root,
-            "testsuite",
-            name=group,
-            timestamp=started,
-            tests=str(len(chosen)),
-            failures=str(number[Status.FAILED]),
-            errors="0",
-            skipped=str(skipped),
-            time=f"{sum(row.duration for row in chosen):.3f}",
-        )
-        for row in chosen:
-            _case(suite, row)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    suites = {group: [_case(row) for row in ordered(rows) if row.promise.group == group] for group in GROUPS}
+    junit.write(path, "verify", {group: cases for group, cases in suites.items() if cases}, started=started)

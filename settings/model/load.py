@@ -75,6 +75,12 @@ class LoadTask(Item):
     queue: QueueName | None = setting(None, "Queue; empty lets the routes decide.", apply=Apply.LIVE)
     priority: Priority | None = setting(None, "Priority; empty lets the routes decide.", apply=Apply.LIVE)
     countdown: Seconds = setting(0, "Its ETA lies so far ahead.", unit="seconds", apply=Apply.LIVE)
+    time_limit: Seconds | None = setting(
+        None, "Its hard limit; empty is the deployment's.", unit="seconds", apply=Apply.LIVE, gt=0
+    )
+    soft_time_limit: Seconds | None = setting(
+        None, "Its soft limit; empty is the deployment's.", unit="seconds", apply=Apply.LIVE, gt=0
+    )
     expires: Seconds | None = setting(None, "Drop it where it waited longer.", unit="seconds", apply=Apply.LIVE, gt=0)
     chain: list[LoadStep] = setting(list, "Tasks that follow it; its end is that of the last.", apply=Apply.LIVE)
     fails: Flag = setting(False, "It is meant to fail: a failure is its good end.", apply=Apply.LIVE)

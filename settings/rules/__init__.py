@@ -16,8 +16,10 @@ from settings.rules import (
     firewall,
     host,
     instances,
+    load,
     memory,
     network,
+    objectives,
     persistence,
     queues,
     risks,
@@ -45,6 +47,8 @@ TOPICS = (
     beat,
     configuration,
     sentinel,
+    load,
+    objectives,
     risks,
 )
 RULES: tuple[Rule, ...] = tuple(rule for topic in TOPICS for rule in topic.RULES)

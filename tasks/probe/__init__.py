@@ -5,7 +5,20 @@ are seconds since the epoch (comparable between hosts as far as their clocks are
 of the monotonic clock of one host.
 """
 
-from tasks.probe import basic, beat, broker, delivery, destructive, history, ledger, limits, progress, retry, workflow
+from tasks.probe import (
+    basic,
+    beat,
+    broker,
+    delivery,
+    destructive,
+    history,
+    ledger,
+    limits,
+    progress,
+    retry,
+    work,
+    workflow,
+)
 
 __all__ = [
     "basic",
@@ -18,5 +31,6 @@ __all__ = [
     "limits",
     "progress",
     "retry",
+    "work",
     "workflow",
 ]

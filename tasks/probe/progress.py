@@ -22,7 +22,7 @@ def long(self: BoundTask, stages: int | list[str] = 5, seconds: float = 1.0) -> 
         seconds: of each stage; all together at most 3600.
 
     Returns:
-        stages (their names), total (how many) and elapsed (seconds).
+        stages (their names), total (how many), elapsed (seconds), started_at and finished_at.
 
     Raises:
         ValueError: if an argument is outside its limits.
@@ -30,7 +30,7 @@ def long(self: BoundTask, stages: int | list[str] = 5, seconds: float = 1.0) -> 
     names = _names(stages)
     within("probe.long", "seconds", seconds, 0, HOUR, "s")
     within("probe.long", "stages x seconds", len(names) * seconds, 0, HOUR, "s")
-    started = time.monotonic()
+    started, started_at = time.monotonic(), time.time()
     for current, stage in enumerate(names, start=1):
         time.sleep(seconds)
         # No id: called as a function, and there is nowhere to report to.
@@ -38,7 +38,8 @@ def long(self: BoundTask, stages: int | list[str] = 5, seconds: float = 1.0) -> 
             percent = round(100 * current / len(names), 1)
             meta = {"current": current, "total": len(names), "stage": stage, "percent": percent}
             self.update_state(state=STATE, meta=meta)
-    return {"stages": names, "total": len(names), "elapsed": time.monotonic() - started}
+    told = {"stages": names, "total": len(names), "elapsed": time.monotonic() - started}
+    return {**told, "started_at": started_at, "finished_at": time.time()}
 
 
 def _names(stages: int | list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import yaml
 from settings.problem import Severity
 from settings.rules import BY_ID, RULES, findings
 from settings.rules.rule import Rule
-from unit_tests.settings import test_settings_secrets, test_settings_tls
+from unit_tests.settings import test_settings_load, test_settings_secrets, test_settings_tls
 from unit_tests.settings.fleets import fleet_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,7 +51,10 @@ def test_the_base_of_all_cases_breaks_no_rule() -> None:
 def test_a_rule_has_cases_in_which_it_fires_and_in_which_it_does_not(rule: Rule) -> None:
     cases = CASES.get(rule.id, {})
     for name in cases.get("tested_by", []):
-        assert any(callable(getattr(module, name, None)) for module in (test_settings_secrets, test_settings_tls))
+        assert any(
+            callable(getattr(module, name, None))
+            for module in (test_settings_load, test_settings_secrets, test_settings_tls)
+        )
     assert "tested_by" in cases or (cases.get("fires") and cases.get("quiet")), "add cases to rule_cases/"
 
 

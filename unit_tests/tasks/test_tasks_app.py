@@ -17,9 +17,11 @@ ROOT = Path(__file__).parents[2]
 PROBES = {
     "probe.add",
     "probe.autoretry",
+    "probe.compute",
     "probe.crash",
     "probe.echo",
     "probe.fail",
+    "probe.file",
     "probe.hard_limit",
     "probe.heartbeat",
     "probe.ledger",
@@ -35,6 +37,7 @@ PROBES = {
     "probe.soft_limit",
     "probe.sum",
     "probe.whoami",
+    "probe.work",
 }
 
 
