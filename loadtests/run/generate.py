@@ -41,7 +41,8 @@ def generate(
         profile: the workload.
         folder: where Locust's report, log and figures go.
         processes: generators.
-        watch: is called again and again with what is known so far: second, ended, failed, lost, rate, p50, p95 (ms).
+        watch: is called again and again with what is known so far: began (seconds since the epoch; 0: not yet),
+            second, ended, failed, lost, rate, p50, p95 (ms).
 
     Returns:
         The figures. Their complaint tells a generator that was too slow: then they are not the system's.
