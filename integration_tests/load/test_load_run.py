@@ -29,11 +29,13 @@ from engine.errors import NotPossible
 from integration_tests.checkout import CHECKOUT
 from integration_tests.waiting import pass_time, wait_until
 from loadtests.record import Record
+from loadtests.run.broker import Broker
 from loadtests.run.campaign import BROKEN, KEPT, SATURATED, campaign
 from loadtests.run.generate import LIVE
 from loadtests.run.once import Asked
 from loadtests.run.places.containers import containers
 from loadtests.run.places.place import Place
+from loadtests.run.watch import Watcher
 from settings.model.load import LoadProfile, LoadSlo
 
 LONG = 240.0  # seconds
@@ -123,6 +125,15 @@ def test_it_is_watched_through_the_eyes_of_nobody_else(place: Place, stack: Stac
     resident = sum(_resident(pid) for node in stack.workers for pid in _pids(node.container))
     seen = sum(record.samples[-1].workers.values())
     assert resident / 3 < seen <= resident * 1.05  # what is shared counts once
+
+
+def test_watching_takes_less_than_a_fiftieth_of_a_core(place: Place, stack: Stack) -> None:
+    began = time.monotonic()
+    with Watcher(Broker(place.fleet, place.host), place.sizes) as watcher:
+        wait_until("ten samples", lambda: len(watcher.seen) >= 10, 30)
+    share = watcher.cost / (time.monotonic() - began)
+    print(f"watching {len(stack.workers)} worker takes {share:.2%} of a core")
+    assert share < 0.02
 
 
 def _pids(container: Any) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import NotPossible
-from loadtests.judge.baseline import Baseline, Change
+from loadtests.judge.baseline import RUNS, Baseline
 from loadtests.judge.junit import write_junit
 from loadtests.record import Record
 from loadtests.run.generate import FIGURES, LOG, REPORT
@@ -33,6 +33,7 @@ def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
     Raises:
         NotPossible: if a run cannot be done.
     """
+    before = None if baseline else _before(asked, folder / BASELINE)
     records: list[Record] = []
     for number in range(1, runs + 1):
         place = folder / f"run-{number}" if runs > 1 else folder
@@ -47,7 +48,7 @@ def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
         if record.drained is None and number < runs:
             print(f"Run {number} left tasks behind, so no further one is begun: it would have to do them, too.")
             break
-    changes = [] if baseline else _compared(records, folder)
+    changes = before.compare(records) if before else []
     for number, record in enumerate(records, start=1):
         place = folder / f"run-{number}" if runs > 1 else folder
         write_junit(place / JUNIT, record, changes if number == len(records) else ())
@@ -72,14 +73,24 @@ def _run(asked: Asked, folder: Path) -> Record:
     return record
 
 
-def _compared(records: Sequence[Record], folder: Path) -> list[Change]:
-    file = folder / BASELINE
+def _before(asked: Asked, file: Path) -> Baseline | None:
+    """Return the baseline, if there is one.
+
+    Raises:
+        NotPossible: if it is of another workload, or is none; better before the runs than after them.
+    """
     if not file.exists():
-        return []
+        return None
+    new = f"`{asked.command} RUNS={RUNS} BASELINE=1` makes a new one, or delete it"
     try:
-        return Baseline.read(file).compare(records)
-    except (ValueError, OSError) as error:
-        raise NotPossible(f"{error} (make load … BASELINE=1 RUNS=5 writes {file}).") from None
+        found = Baseline.read(file)
+    except (ValueError, OSError):
+        raise NotPossible(f"{file} is no baseline: {new}.") from None
+    if found.profile != asked.profile.model_dump(mode="json"):
+        raise NotPossible(
+            f"{file} is of another workload: {asked.profile.name} has changed since {found.runs[0].date}; {new}."
+        )
+    return found
 
 
 def _page(record: Record, folder: Path, records: Sequence[Record]) -> None:

@@ -94,10 +94,10 @@ class Chaos:
             self.problem = str(error)
 
     def end(self) -> None:
-        """Heal what is hurt, and wait until it is well.
+        """Heal what is hurt.
 
         Raises:
-            NotPossible: naming what does not come back by itself.
+            NotPossible: naming what cannot be.
         """
         self._over.set()
         if self._target is None or self._thread is None:
@@ -106,6 +106,15 @@ class Chaos:
             self._thread.join()
         finally:  # whoever does not want to wait: nothing stays hurt
             self._target.mend()
+
+    def settle(self) -> None:
+        """Wait until what was hurt is well.
+
+        Raises:
+            NotPossible: naming what does not come back by itself: it needs a person.
+        """
+        if self._target is None or self._thread is None:
+            return
         self._target.await_whole(SETTLE)
         self._target.await_workers(SETTLE)
 

@@ -68,14 +68,14 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
                 return
             watcher.last_arrival = began + total
             chaos.begin(began)
-            samples = watcher.samples(began)
-            verdicts = so_far(asked.slos, live, samples, watcher.maxmemory)
-            telling.tell(live, total, samples[-1] if samples else None, verdicts)
+            verdicts = so_far(asked.slos, live, watcher.seen, watcher.maxmemory)
+            telling.tell(live, total, watcher.seen[-1] if watcher.seen else None, verdicts)
 
         try:
             figures = generate(place.target, profile, folder, processes=asked.generators, watch=watch)
         finally:
             chaos.end()
+        chaos.settle()
         watcher.last_arrival = figures.began + total
         _drain(watcher, watcher.last_arrival + asked.patience)
         emptied = watcher.emptied

@@ -38,7 +38,7 @@ class Watcher:
         """
         self._broker = broker
         self._sizes = sizes
-        self._samples: list[Sample] = []
+        self.seen: list[Sample] = []  # with times since the epoch
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._empty: list[float] = []  # since when, look by look
@@ -60,12 +60,7 @@ class Watcher:
 
     def samples(self, began: float) -> list[Sample]:
         """Return what was seen, with times since the run began."""
-        return [replace(sample, at=sample.at - began) for sample in list(self._samples)]
-
-    @property
-    def backlog(self) -> dict[str, int]:
-        """What waited at the last look."""
-        return self._samples[-1].backlog if self._samples else {}
+        return [replace(sample, at=sample.at - began) for sample in list(self.seen)]
 
     @property
     def emptied(self) -> float | None:
@@ -108,7 +103,7 @@ class Watcher:
             sizes: dict[str, int] = {}
             with contextlib.suppress(OSError):
                 sizes = self._sizes()
-            self._samples.append(Sample(now, look.backlog, look.unacked, look.memory, sizes))
+            self.seen.append(Sample(now, look.backlog, look.unacked, look.memory, sizes))
 
     def _take_note(self, now: float, *, empty: bool) -> None:
         if not empty:
