@@ -249,8 +249,15 @@ def test_faults_happen_while_it_is_measured_and_are_healed(place: Place, stack: 
 
 
 def test_a_run_that_is_ended_in_the_middle_of_a_fault_leaves_nothing_behind(tmp_path: Path, place: Place) -> None:
-    said = profile(faults=["worker-freeze"], phases=[{"seconds": 60, "rate": RATE}], name="frozen").model_dump()
-    words = ["--profile", "frozen", "--set", f"load_profiles={json.dumps([said])}", "--folder", str(tmp_path)]
+    said = profile(faults=["worker-freeze"], phases=[{"seconds": 12, "rate": RATE}], name="frozen")
+    words = [
+        "--profile",
+        "frozen",
+        "--set",
+        f"load_profiles={json.dumps([said.model_dump(exclude_defaults=True)])}",
+        "--folder",
+        str(tmp_path),
+    ]
     with subprocess.Popen(
         [sys.executable, "-m", "loadtests", "inventories/integration", *words],
         cwd=CHECKOUT,
