@@ -68,7 +68,8 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
                 return
             watcher.last_arrival = began + total
             chaos.begin(began)
-            verdicts = so_far(asked.slos, live, watcher.seen, watcher.maxmemory)
+            warm = live["second"] >= profile.warm_up
+            verdicts = so_far(asked.slos, live, watcher.seen, watcher.maxmemory) if warm else []
             telling.tell(live, total, watcher.seen[-1] if watcher.seen else None, verdicts)
 
         try:
