@@ -54,7 +54,7 @@ def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
         write_junit(place / JUNIT, record, changes if number == len(records) else ())
         _page(record, place, records)
     tell_changes(changes)
-    if baseline:
+    if baseline and len(records) == runs:
         Baseline.of(records).write(folder / BASELINE)
         print(f"{folder / BASELINE}: {len(records)} runs that later ones are held against")
     print(", ".join(str(file) for file in _files(folder, runs)))

@@ -12,6 +12,7 @@ import yaml
 
 from bench.stage import NotStaged
 from engine.errors import NotPossible
+from loadtests.judge.baseline import RUNS
 from loadtests.run import chaos, preflight
 from loadtests.run.campaign import campaign
 from loadtests.run.once import Asked
@@ -42,6 +43,10 @@ def _load(args: argparse.Namespace, command: str) -> int:
         value = getattr(args, name)
         if value is not None and value <= 0:
             raise NotPossible(f"--{name} {value}: must be above 0.")
+    if args.baseline and args.runs < RUNS:
+        raise NotPossible(
+            f"--baseline --runs {args.runs}: a baseline takes {RUNS} runs, fewer tell no change from noise: say RUNS={RUNS}."
+        )
     said = settings(args.set)
     fleet = read(args.inventory)
     hosts = fleet.celery_hosts()

@@ -64,6 +64,7 @@ def test_a_setting_that_is_none_is_named(word: str) -> None:
         (["inventories/nowhere"], "there is no such inventory"),
         (["inventories/integration", "--runs", "0"], "--runs 0: must be above 0"),
         (["inventories/integration", "--generators", "-1"], "--generators -1: must be above 0"),
+        (["inventories/integration", "--baseline"], "a baseline takes 5 runs"),
         (["inventories/integration", "--set", "redis_port"], "SET=redis_port: say NAME=VALUE"),
         (["inventories/integration", "--matrix", "transport=redis-plus"], "the transport redis only"),
         (["inventories/integration", "--matrix", "redis=7,8"], "a run is of one combination"),
