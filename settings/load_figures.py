@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from settings.model.load import LoadProfile, LoadStep, LoadTask
+from settings.model.load import LoadProfile, LoadTask
 
 # Names of the faults of drill/, which stands above settings/ and is not imported here; a test compares the two.
 FAULTS = (
@@ -49,15 +49,19 @@ def mean_rate(profile: LoadProfile) -> float:
     return arriving(profile, profile.warm_up) / measured if measured > 0 else 0.0
 
 
-def least(task: LoadTask) -> float:
-    """Return the seconds that a task takes at best, as far as its arguments tell: of the probe tasks they do."""
+def runs(task: LoadTask) -> list[float]:
+    """Return the seconds that a task and each further one of its chain run at best, as far as their arguments tell.
+
+    Arguments of the probe tasks do; of any other task it is 0.
+    """
     shift = 1 if task.payload else 0
     first = _run(task.task, [None] * shift + list(task.args), task.kwargs)
-    return first + sum(_step(step) for step in task.chain)
+    return [first, *(_run(step.task, [None, *step.args], {}) for step in task.chain)]
 
 
-def _step(step: LoadStep) -> float:
-    return _run(step.task, [None, *step.args], {})
+def least(task: LoadTask) -> float:
+    """Return the seconds that a task takes to its end at best."""
+    return sum(runs(task))
 
 
 def _run(task: str, args: list[Any], kwargs: dict[str, Any]) -> float:

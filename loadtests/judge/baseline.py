@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loadtests.judge.measures import MEASURES, OF_TASKS, measured
+from loadtests.judge.measures import MEASURES, OF_TASKS, Run
 from loadtests.judge.objectives import amount
 from loadtests.judge.shift import interval
 from loadtests.record import Record
@@ -71,9 +71,10 @@ class Change:
 
 def measures(record: Record) -> dict[Key, float]:
     """Return all that could be measured in a run; infinite where it never came."""
-    tasks: list[str | None] = [None, *record.figures.tasks]
+    run = Run(record)
+    tasks: list[str | None] = [None, *run.tasks]
     keys = [(measure, task) for measure in MEASURES for task in (tasks if measure in OF_TASKS else tasks[:1])]
-    found = {key: measured(record, *key).value for key in keys}
+    found = {key: run.measured(*key).value for key in keys}
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -123,7 +124,7 @@ def _outcome(measure: str, low: float, centre: float, high: float) -> Outcome:
 
 
 @dataclass(frozen=True)
-class Run:
+class Kept:
     """What is kept of a run in a baseline."""
 
     date: str
@@ -137,7 +138,7 @@ class Baseline:
 
     inventory: str
     profile: dict[str, Any]  # as JSON: runs of another workload do not compare
-    runs: tuple[Run, ...]
+    runs: tuple[Kept, ...]
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Baseline:
@@ -156,16 +157,20 @@ class Baseline:
                     f"a baseline is of one workload on one inventory: {record.profile.name} on {record.inventory} of "
                     f"{record.date} differs from {first.profile.name} on {first.inventory} of {first.date}"
                 )
-        runs = tuple(Run(record.date, record.command, measures(record)) for record in records)
+        runs = tuple(Kept(record.date, record.command, measures(record)) for record in records)
         return cls(first.inventory, profile, runs)
 
     def compare(self, after: Sequence[Record]) -> list[Change]:
         """Compare new runs with those of the baseline.
 
         Raises:
-            ValueError: if they are of another workload.
+            ValueError: if they are of another workload or inventory.
         """
         new = Baseline.of(after)
+        if new.inventory != self.inventory:
+            raise ValueError(
+                f"the baseline is of {self.inventory}, and the runs are of {new.inventory}: make a baseline of its own"
+            )
         if new.profile != self.profile:
             raise ValueError(
                 f"the workload {new.profile['name']} is not what it was when the baseline was made: make a new baseline"
@@ -193,7 +198,7 @@ class Baseline:
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
             runs = tuple(
-                Run(run["date"], run["command"], {(name, task): float(value) for name, task, value in run["measures"]})
+                Kept(run["date"], run["command"], {(name, task): float(value) for name, task, value in run["measures"]})
                 for run in said["runs"]
             )
             return cls(said["inventory"], said["profile"], runs)

@@ -7,11 +7,11 @@ before the warm-up's end does not count.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtests.figures import WAIT, WHOLE, Figures, lost, percentile
+from loadtests.figures import WAIT, WHOLE, lost, percentile
 from loadtests.record import Record, Sample
 from loadtests.schedule import schedule_of
 from settings.rules.memory import COPY_ON_WRITE
@@ -28,45 +28,49 @@ class Measured:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Part:
-    """The part of a run that counts, of one task or of all."""
+class Run:
+    """A run, with its figures added up from the warm-up's end on: they are read once, however many measures are asked for."""
 
-    record: Record
-    task: str | None
+    def __init__(self, record: Record) -> None:
+        """Add up."""
+        self.record = record
+        self.since = math.ceil(record.profile.warm_up)  # second from which on tasks count
+        self.tasks = record.figures.tasks
+        self._times: defaultdict[tuple[str, str | None], Counter[float]] = defaultdict(Counter)
+        self._errors: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
+        for (second, kind, task), cell in record.figures.cells.items():
+            if second >= self.since:
+                for name in (task, None):
+                    self._times[kind, name].update(cell.times)
+                    if kind == WHOLE:
+                        self._errors[name].update(cell.errors)
 
-    @property
-    def figures(self) -> Figures:
-        """What was measured."""
-        return self.record.figures
+    def times(self, kind: str, task: str | None) -> Counter[float]:
+        """Return milliseconds → how often; None is all tasks together."""
+        return self._times.get((kind, task), Counter())
 
-    @property
-    def since(self) -> int:
-        """Second from which on tasks count."""
-        return math.ceil(self.record.profile.warm_up)
-
-    @property
-    def errors(self) -> Counter[str]:
-        """Error → how often."""
-        return self.figures.errors(self.task, self.since)
+    def errors(self, task: str | None) -> Counter[str]:
+        """Return error → how often."""
+        return self._errors.get(task, Counter())
 
     @property
     def samples(self) -> list[Sample]:
         """What was seen of the deployment."""
         return [sample for sample in self.record.samples if sample.at >= self.since]
 
+    def measured(self, measure: str, task: str | None = None) -> Measured:
+        """Return what a measure came to, in its unit.
 
-def measured(record: Record, measure: str, task: str | None = None) -> Measured:
-    """Return what a measure came to in a run, in its unit (`UNITS`).
+        Args:
+            measure: one of `settings.model.load.Measure`.
+            task: of the mix; None is all together.
+        """
+        if self.record.figures.complaint:
+            return Measured(None, "the generator was too slow, so these figures are not the system's")
+        return MEASURES[measure].of(self, task)
 
-    Args:
-        record: the run.
-        measure: one of `settings.model.load.Measure`.
-        task: of the mix; None is all together.
-    """
-    if record.figures.complaint:
-        return Measured(None, "the generator was too slow, so these figures are not the system's")
-    return MEASURES[measure].of(Part(record, task))
+
+Reader = Callable[[Run, str | None], Measured]
 
 
 def late(times: Counter[float], share: float, never: int) -> Measured:
@@ -79,72 +83,71 @@ def late(times: Counter[float], share: float, never: int) -> Measured:
     return Measured(percentile(times, min(1.0, share * total / times.total())) / 1000, f"of {total} tasks")
 
 
-def _whole(share: float) -> Callable[[Part], Measured]:
-    return lambda part: late(part.figures.times(WHOLE, part.task, part.since), share, part.errors.total())
+def _whole(share: float) -> Reader:
+    return lambda run, task: late(run.times(WHOLE, task), share, run.errors(task).total())
 
 
-def _wait(share: float) -> Callable[[Part], Measured]:
-    def of(part: Part) -> Measured:
-        never = sum(_never_started(part, name) for name in part.figures.tasks if part.task in (None, name))
-        return late(part.figures.times(WAIT, part.task, part.since), share, never)
+def _wait(share: float) -> Reader:
+    def of(run: Run, task: str | None) -> Measured:
+        never = sum(_never_started(run, name) for name in run.tasks if task in (None, name))
+        return late(run.times(WAIT, task), share, never)
 
     return of
 
 
-def _never_started(part: Part, task: str) -> int:
+def _never_started(run: Run, task: str) -> int:
     """Return how many tasks of a kind ended badly without having begun: lost or expired ones waited for ever."""
-    ended = part.figures.times(WHOLE, task, part.since).total()
-    wrong = part.figures.errors(task, part.since).total()
-    waits = part.figures.times(WAIT, task, part.since).total()
+    ended, wrong = run.times(WHOLE, task).total(), run.errors(task).total()
+    waits = run.times(WAIT, task).total()
     if not waits:  # chains have no queue wait; where nothing at all came to an end, nothing can have
         return 0 if ended else wrong
     return min(wrong, max(0, ended + wrong - waits))
 
 
-def _error_rate(part: Part) -> Measured:
-    good, wrong = part.figures.times(WHOLE, part.task, part.since).total(), part.errors
+def _error_rate(run: Run, task: str | None) -> Measured:
+    good, wrong = run.times(WHOLE, task).total(), run.errors(task)
     if not good + wrong.total():
         return Measured(None, NOTHING)
     said = ", ".join(f"{count} {error}" for error, count in wrong.most_common(3))
     return Measured(wrong.total() / (good + wrong.total()), said or f"of {good} tasks")
 
 
-def _lost(part: Part) -> Measured:
-    total = part.figures.times(WHOLE, part.task, part.since).total() + part.errors.total()
+def _lost(run: Run, task: str | None) -> Measured:
+    total = run.times(WHOLE, task).total() + run.errors(task).total()
     if not total:
         return Measured(None, NOTHING)
-    number = lost(part.errors.items())
-    before = lost(part.figures.errors(part.task).items()) - number
+    number = lost(run.errors(task).items())
+    before = lost(run.record.figures.errors(task).items()) - number
     return Measured(float(number), f"of {total} tasks" + (f", and {before} in the warm-up" if before else ""))
 
 
-def _throughput(part: Part) -> Measured:
-    if part.task is not None:
+def _throughput(run: Run, task: str | None) -> Measured:
+    if task is not None:
         return Measured(None, "ends are counted for all tasks together")
-    until = math.floor(schedule_of(part.record.profile).seconds)
-    if until <= part.since:
+    until = math.floor(schedule_of(run.record.profile).seconds)
+    if until <= run.since:
         return Measured(None, "less than a whole second lies between the warm-up and the last arrival")
-    ends = sum(count for second, count in part.figures.ended.items() if part.since <= second < until)
-    return Measured(ends / (until - part.since), f"{ends} good ends in {until - part.since} s")
+    ends = sum(count for second, count in run.record.figures.ended.items() if run.since <= second < until)
+    return Measured(ends / (until - run.since), f"{ends} good ends in {until - run.since} s")
 
 
-def _drained(part: Part) -> Measured:
-    if part.record.drained is None:
+def _drained(run: Run, _: str | None) -> Measured:
+    if run.record.drained is None:
         return Measured(math.inf, "it never drained")
-    return Measured(part.record.drained)
+    return Measured(run.record.drained)
 
 
-def _peak(part: Part) -> int:
-    return max((sample.redis_memory for sample in part.samples), default=0)
+def _peak(run: Run) -> int:
+    return max((sample.redis_memory for sample in run.samples), default=0)
 
 
-def _redis_memory(part: Part) -> Measured:
-    peak = _peak(part)
-    return Measured(float(peak), _sized(peak, part.record.redis_maxmemory)) if peak else Measured(None, NOTHING)
+def _redis_memory(run: Run, _: str | None) -> Measured:
+    peak = _peak(run)
+    return Measured(float(peak), _sized(peak, run.record.redis_maxmemory)) if peak else Measured(None, NOTHING)
 
 
-def _redis_share(part: Part) -> Measured:
-    peak, most = _peak(part), part.record.redis_maxmemory
+def _redis_share(run: Run, _: str | None) -> Measured:
+    peak, most = _peak(run), run.record.redis_maxmemory
     if not most:
         return Measured(None, "redis_maxmemory is 0, which is no limit to have a share of")
     return Measured(peak / most, _sized(peak, most)) if peak else Measured(None, NOTHING)
@@ -159,8 +162,8 @@ def _sized(peak: int, most: int) -> str:
     return said if peak <= most else said + ": more than it reserves"
 
 
-def _worker_memory(part: Part) -> Measured:
-    seen = [(size, name) for sample in part.samples for name, size in sample.workers.items() if size]
+def _worker_memory(run: Run, _: str | None) -> Measured:
+    seen = [(size, name) for sample in run.samples for name, size in sample.workers.items() if size]
     if not seen:
         return Measured(None, NOTHING)
     size, name = max(seen)
@@ -172,7 +175,7 @@ class Measure:
     """How a measure is read."""
 
     unit: str
-    of: Callable[[Part], Measured]
+    of: Reader
 
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}

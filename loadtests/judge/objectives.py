@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from loadtests.judge.measures import BYTES, MEASURES, NOTHING, Measured, measured
+from loadtests.judge.measures import BYTES, MEASURES, NOTHING, Measured, Run
 from loadtests.record import Record, Sample, Verdict
 from settings.model.load import LoadSlo
 
@@ -18,7 +18,8 @@ def judge(record: Record, slos: Sequence[LoadSlo]) -> list[Verdict]:
     Raises:
         ValueError: if an objective has no bound, or two; the rule slo-bound refuses such an inventory.
     """
-    return [_verdict(slo, measured(record, slo.measure, slo.task)) for slo in slos]
+    run = Run(record)
+    return [_verdict(slo, run.measured(slo.measure, slo.task)) for slo in slos]
 
 
 def so_far(

@@ -26,6 +26,7 @@ from settings.rules import (
     sentinel,
     tls,
     workers,
+    workloads,
 )
 from settings.rules.rule import Rule, Violation
 
@@ -47,6 +48,7 @@ TOPICS = (
     beat,
     configuration,
     sentinel,
+    workloads,
     load,
     objectives,
     risks,

@@ -1,40 +1,20 @@
-"""Rules of load tests: workloads that bring something, can be sent here, and can come to an end."""
+"""Rules of workloads on their deployment: what is sent is known, run, and answered there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Iterator
+from math import inf
 
 from settings.fleet import Fleet, HostSettings
-from settings.load_figures import FAULTS, arriving, length
-from settings.model.load import LoadProfile, LoadTask
+from settings.load_figures import runs
+from settings.model.celery import Worker
+from settings.model.load import LoadProfile
 from settings.names import nearest
 from settings.registry import application_tasks
 from settings.rules.broker import LAST_PRIORITY
-from settings.rules.rule import ERROR, WARNING, Rule, Violation, repeated
-
-HERE = "this repository"
-Path_ = tuple[str | int, ...]
-Found = tuple[Path_, str, str, str]  # where in the profile, message, value, fix
-Check = Callable[[Fleet, HostSettings, LoadProfile], Iterator[Found]]
-
-
-def _everywhere(check: Check) -> Callable[[Fleet], Iterator[Violation]]:
-    """Hold a check against every workload of an inventory; those that ship are held against it by `unfit`."""
-
-    def over(fleet: Fleet) -> Iterator[Violation]:
-        for host in fleet:
-            for index, profile in enumerate(host.load.profiles):
-                for path, message, value, fix in check(fleet, host, profile):
-                    yield Violation(host, "load_profiles", message, (index, *path), value, fix)
-
-    return over
-
-
-def _deployed(check: Check) -> Check:
-    """Ask only hosts on which Celery runs: others need not know how it is set."""
-    return lambda fleet, host, profile: check(fleet, host, profile) if host.uses_celery else iter(())
+from settings.rules.delivery import HARD_POOLS, SOFT_POOLS, hard_limit, soft_limit
+from settings.rules.queues import route_matches
+from settings.rules.workloads import HERE, Check, Found, Steps, rule_of
 
 
 def unfit(fleet: Fleet, profile: LoadProfile) -> list[str]:
@@ -48,66 +28,9 @@ def unfit(fleet: Fleet, profile: LoadProfile) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _profile_names(fleet: Fleet) -> Iterator[Violation]:
-    for host in fleet:
-        profiles = host.load.profiles
-        for index, name in repeated([profile.name for profile in profiles]):
-            yield Violation(host, "load_profiles", f"two workloads are called {name}", (index, "name"), name)
-        for index, profile in enumerate(profiles):
-            for position, name in repeated([task.name for task in profile.tasks]):
-                message = f"two tasks of {profile.name} are called {name}"
-                yield Violation(host, "load_profiles", message, (index, "tasks", position, "name"), name)
-
-
-def _arrivals(_: Fleet, __: HostSettings, profile: LoadProfile) -> Iterator[Found]:
-    name = profile.name
-    if bool(profile.phases) == bool(profile.trace):
-        said = "both phases and a trace" if profile.trace else "neither phases nor a trace"
-        yield ("name",), f"{name} has {said}", name, ""
-    elif profile.phases and not arriving(profile):
-        yield ("phases",), f"nothing ever arrives in {name}", "", "write a rate above 0"
-    elif profile.trace:
-        if profile.random:
-            yield ("random",), f"{name} replays a trace, whose arrivals are not drawn", "true", "delete random"
-        if wrong := _trace_error(profile.trace):
-            yield ("trace",), wrong, profile.trace, "name a file with a number per line"
-    if profile.phases and profile.speed != 1:
-        yield ("speed",), f"{name} has no trace to replay faster", f"{profile.speed:g}", "delete speed"
-
-
-def _trace_error(name: str) -> str:
-    try:
-        times = [float(line) for line in Path(name).read_text(encoding="utf-8").split()]
-    except OSError:
-        return f"{name} cannot be read"
-    except ValueError:
-        return f"{name} holds what is no number"
-    if not times or any(later < earlier for earlier, later in pairwise(times)):
-        return f"{name} is not a list of ascending times"
-    return ""
-
-
-def _warm_up(_: Fleet, __: HostSettings, profile: LoadProfile) -> Iterator[Found]:
-    lasts = length(profile)
-    if profile.phases and profile.warm_up >= lasts:
-        message = f"{profile.name} lasts {lasts:g} s, and nothing of it would be measured"
-        yield ("warm_up",), message, f"{profile.warm_up:g}", f"write less than {lasts:g}"
-
-
-def _faults(_: Fleet, __: HostSettings, profile: LoadProfile) -> Iterator[Found]:
-    for index, fault in enumerate(profile.faults):
-        if fault not in FAULTS:
-            near = nearest(fault, FAULTS)
-            message = f"there is no fault {fault!r}"
-            yield ("faults", index), message, fault, f"write {near}" if near else ""
-
-
-def _limits(_: Fleet, __: HostSettings, profile: LoadProfile) -> Iterator[Found]:
-    for index, task in enumerate(profile.tasks):
-        soft, hard = task.soft_time_limit, task.time_limit
-        if soft and hard and soft >= hard:
-            message = f"{task.name} would be killed at {hard:g} s, before its soft limit of {soft:g} s"
-            yield ("tasks", index, "soft_time_limit"), message, f"{soft:g}", ""
+def _deployed(check: Check) -> Check:
+    """Ask only hosts on which Celery runs: others need not know how it is set."""
+    return lambda fleet, host, profile: check(fleet, host, profile) if host.uses_celery else iter(())
 
 
 def _registered(_: Fleet, host: HostSettings, profile: LoadProfile) -> Iterator[Found]:
@@ -118,7 +41,7 @@ def _registered(_: Fleet, host: HostSettings, profile: LoadProfile) -> Iterator[
             yield path, f"no task of {host.celery.source} is called {task!r}", task, f"write {near}" if near else ""
 
 
-def _tasks(profile: LoadProfile) -> Iterator[tuple[Path_, str]]:
+def _tasks(profile: LoadProfile) -> Iterator[tuple[Steps, str]]:
     for index, kind in enumerate(profile.tasks):
         yield ("tasks", index, "task"), kind.task
         for position, step in enumerate(kind.chain):
@@ -168,28 +91,36 @@ def _results(_: Fleet, host: HostSettings, profile: LoadProfile) -> Iterator[Fou
             yield ("tasks", index, "limit"), message, f"{task.limit:g}", f"write at most {expires:g}"
 
 
-def _ends_alone(task: LoadTask) -> bool:
-    return task.expires is not None and task.limit <= task.expires
+def _takers(fleet: Fleet, host: HostSettings, task: str, queue: str | None) -> Iterator[tuple[HostSettings, Worker]]:
+    """Yield the worker groups that a task goes to."""
+    routed = next((route.queue for route in host.celery.routes if route_matches(route.match, task)), None)
+    queue = queue or routed or host.celery.task_default_queue
+    for other in fleet.celery_hosts():
+        yield from ((other, worker) for worker in other.workers if queue in worker.queues)
 
 
-def _expiry(_: Fleet, __: HostSettings, profile: LoadProfile) -> Iterator[Found]:
+def _enforced(fleet: Fleet, host: HostSettings, profile: LoadProfile) -> Iterator[Found]:
     for index, task in enumerate(profile.tasks):
-        if _ends_alone(task):
-            message = f"{task.name} counts as lost after {task.limit:g} s, before it would expire"
-            yield ("tasks", index, "expires"), message, f"{task.expires:g}", f"write less than {task.limit:g}"
+        for _, worker in _takers(fleet, host, task.task, task.queue):
+            for key, pools in (("soft_time_limit", SOFT_POOLS), ("time_limit", HARD_POOLS)):
+                limit = getattr(task, key)
+                if limit and worker.pool not in pools:
+                    message = f"{task.name} goes to {worker.name}, whose pool {worker.pool} does not enforce {key}"
+                    yield ("tasks", index, key), message, f"{limit:g}", ""
 
 
-def _production(fleet: Fleet) -> Iterator[Violation]:
-    for host in fleet:
-        name = Path(host.raw.directory).name
-        if host.load.allowed and name.startswith("prod"):
-            yield Violation(host, "load_allowed", f"{name} would be put under load", value="true")
-
-
-def _rule(id_: str, check: Check, says: str, why: str, source: str, fix: str) -> Rule:
-    return Rule(
-        id=id_, severity=ERROR, says=says, why=why, source=source, fix=fix, check=_everywhere(check), acceptable=False
-    )
+def _within_limits(fleet: Fleet, host: HostSettings, profile: LoadProfile) -> Iterator[Found]:
+    for index, task in enumerate(profile.tasks):
+        names = [task.task, *(step.task for step in task.chain)]
+        for name, takes in zip(names, runs(task), strict=True):
+            for other, worker in _takers(fleet, host, name, task.queue) if takes and not task.fails else ():
+                limits = [soft_limit(other, worker), hard_limit(other, worker)]
+                least_limit = task.time_limit or min((limit for limit in limits if limit), default=inf)
+                if takes >= least_limit:
+                    message = (
+                        f"{name} of {task.name} runs {takes:g} s, and {worker.name} stops it after {least_limit:g} s"
+                    )
+                    yield ("tasks", index, "task"), message, name, f"write less than {least_limit:g} s"
 
 
 # What depends on the deployment: a workload that ships is held against it, too, when it is asked for.
@@ -234,68 +165,22 @@ _FITS: tuple[tuple[str, Check, str, str, str, str], ...] = (
         HERE,
         "lower the limit, or raise celery_result_expires",
     ),
-)
-DEPLOYMENT = tuple((_rule(*one), one[1]) for one in _FITS)
-
-RULES = (
-    Rule(
-        id="load-names",
-        severity=ERROR,
-        says="Workloads of an inventory, and tasks of a workload, have names of their own.",
-        why="figures of two would be told as one's",
-        source=HERE,
-        fix="rename one",
-        check=_profile_names,
-        acceptable=False,
+    (
+        "load-enforced",
+        _deployed(_enforced),
+        "A workload sets time limits only where the pool enforces them.",
+        "the task runs on, and what was to be shown is not",
+        "https://docs.celeryq.dev/en/stable/userguide/workers.html",
+        "delete the limit, or route the task to a prefork pool",
     ),
-    _rule(
-        "load-arrivals",
-        _arrivals,
-        "A workload has either phases or a trace, and something arrives.",
-        "there would be nothing to send, or two answers to when",
+    (
+        "load-runs",
+        _deployed(_within_limits),
+        "Tasks of a workload run shorter than their workers allow.",
+        "they would be stopped, and count as failed",
         HERE,
-        "keep one of them",
-    ),
-    _rule(
-        "load-warm-up",
-        _warm_up,
-        "The warm-up is shorter than the workload.",
-        "objectives are judged by what comes after it",
-        HERE,
-        "shorten the warm-up, or lengthen the phases",
-    ),
-    _rule(
-        "load-faults",
-        _faults,
-        "A workload names faults that drills know.",
-        "a misspelt fault does no harm",
-        HERE,
-        "use a name of drill/faults/",
-    ),
-    _rule(
-        "load-limits",
-        _limits,
-        "A task's soft limit is below its hard limit.",
-        "the task is killed before it may clean up",
-        HERE,
-        "lower the soft limit",
-    ),
-    _rule(
-        "load-expires",
-        _expiry,
-        "A task that may expire is awaited longer than that.",
-        "it counts as lost, where it was dropped as asked",
-        HERE,
-        "raise the limit",
-    ),
-    *(rule for rule, _ in DEPLOYMENT),
-    Rule(
-        id="load-production",
-        severity=WARNING,
-        says="Production is not put under load.",
-        why="users would wait behind the tasks of the test, and objectives demand what breaks a deployment",
-        source=HERE,
-        fix="write load_allowed: false, and try it on staging",
-        check=_production,
+        "shorten the task, or say fails: true where that is meant",
     ),
 )
+DEPLOYMENT = tuple((rule_of(*one), one[1]) for one in _FITS)
+RULES = tuple(rule for rule, _ in DEPLOYMENT)

@@ -165,6 +165,8 @@ def test_runs_of_another_workload_do_not_compare(tmp_path: Path) -> None:
         Baseline.of([record(), other])
     with pytest.raises(ValueError, match="make a new baseline"):
         Baseline.of([record()]).compare([other])
+    with pytest.raises(ValueError, match="is of unit, and the runs are of other: make a baseline of its own"):
+        Baseline.of([record()]).compare([record(inventory="other")])
     with pytest.raises(ValueError, match="there are none"):
         Baseline.of([])
     (tmp_path / "x.json").write_text('{"runs": [1]}')

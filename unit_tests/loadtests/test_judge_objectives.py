@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.judge.measures import MEASURES, measured
+from loadtests.judge.measures import MEASURES, Run
 from loadtests.judge.objectives import judge, so_far
 from loadtests.record import Record, Sample, Verdict
 from settings.model.load import Measure
@@ -68,12 +68,12 @@ def test_a_task_that_fails_instead_of_ending_makes_no_percentile_better(
     times: list[int], failed: int, measure: str, data: st.DataObject
 ) -> None:
     times_ms = [float(time) for time in times]
-    before = measured(record(figures(times_ms, errors=["Error"] * failed)), measure).value
+    before = Run(record(figures(times_ms, errors=["Error"] * failed))).measured(measure).value
     if not times_ms:
         assert before in (None, math.inf)
         return
     times_ms.pop(data.draw(st.integers(0, len(times_ms) - 1)))
-    after = measured(record(figures(times_ms, errors=["Error"] * (failed + 1))), measure).value
+    after = Run(record(figures(times_ms, errors=["Error"] * (failed + 1)))).measured(measure).value
     assert before is not None
     assert after is not None
     assert after >= before
