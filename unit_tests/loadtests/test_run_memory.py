@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from drill.targets.login import Logins
 from integration_tests.waiting import wait_until
 from loadtests.run import memory
 from loadtests.run.memory import Memory
+from loadtests.run.places.hosts import FarMemory
 
 pytestmark = pytest.mark.skipif(not memory.PROC.is_dir(), reason="there is no /proc here")
 
@@ -81,3 +83,22 @@ def test_it_runs_by_itself_as_on_a_host_and_ends_with_its_input() -> None:
             far.stdin.close()
             assert far.wait(10) == 0
     assert all(one["main-1@memory-e"] > HELD for one in told)
+
+
+class Here(Logins):
+    """Logs in nowhere: a host is this machine."""
+
+    def open(self, host: str, script: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(["sh", "-c", script], stdin=pipe, stdout=pipe, text=True, bufsize=1)
+
+
+def test_hosts_tell_of_their_own_workers_until_it_is_closed(tmp_path: Path) -> None:
+    with worker("main-1@memory-f"), worker("main-1@memory-g"):
+        far = FarMemory(Here({}, tmp_path), ["main-1@memory-f", "main-1@memory-g", "main-1@memory-h"])
+        try:
+            wait_until("both are told", lambda: far.sizes().keys() == {"main-1@memory-f", "main-1@memory-g"}, 10)
+            assert all(size > HELD for size in far.sizes().values())
+        finally:
+            far.close()
+        wait_until("what nobody tells any more is not told", lambda: not far.sizes(), 10)

@@ -85,7 +85,8 @@ class FarMemory:
 
     def _read(self, host: str, process: subprocess.Popen[str]) -> None:
         for line in cast("IO[str]", process.stdout):
-            self._told[host] = time.monotonic(), json.loads(line)
+            with contextlib.suppress(ValueError):  # half a line, of a connection that broke
+                self._told[host] = time.monotonic(), json.loads(line)
 
     def close(self) -> None:
         """End it everywhere."""
