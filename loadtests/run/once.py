@@ -22,6 +22,7 @@ from loadtests.schedule import schedule_of
 from settings.model.load import LoadProfile, LoadSlo
 
 AFTER = 5.0  # seconds beyond the last deadline in which everything has to be done
+WINDOW = 5.0  # seconds that the generator's live figures are of: loadtests/generator/series.py
 LOOK = 0.25  # seconds between two looks at what drains
 
 
@@ -68,7 +69,8 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
                 return
             watcher.last_arrival = began + total
             chaos.begin(began)
-            warm = live["second"] >= profile.warm_up
+            # the generator tells of the last seconds, in which it must have been warm
+            warm = live["second"] >= profile.warm_up + WINDOW
             verdicts = so_far(asked.slos, live, watcher.seen, watcher.maxmemory) if warm else []
             telling.tell(live, total, watcher.seen[-1] if watcher.seen else None, verdicts)
 
