@@ -74,7 +74,7 @@ class Chaos:
         self._history = History()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self.problem = ""  # what a person has to see to
+        self._problem = ""
 
     def begin(self, at: float) -> None:
         """Begin, once it is known when the run did: seconds since the epoch."""
@@ -91,7 +91,16 @@ class Chaos:
                 target.await_whole(SETTLE)
                 inflict(target, planned, self._history, self._tell, self._over.wait)
         except (NotPossible, RedisError) as error:
-            self.problem = str(error)
+            self._problem = str(error)
+
+    def check(self) -> None:
+        """See whether all went as planned.
+
+        Raises:
+            NotPossible: if a fault could not be done or healed.
+        """
+        if self._problem:
+            raise NotPossible(f"a fault could not be done or healed: {self._problem}")
 
     def end(self) -> None:
         """Heal what is hurt.

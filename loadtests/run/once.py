@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import NotPossible
 from loadtests.figures import Figures
 from loadtests.judge.objectives import judge, so_far
 from loadtests.record import Record
@@ -63,8 +62,7 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
     with Watcher(broker, place.sizes) as watcher:
 
         def watch(live: Mapping[str, float]) -> None:
-            if chaos.problem:
-                raise NotPossible(f"a fault could not be done or healed: {chaos.problem}")
+            chaos.check()
             if not (began := live["began"]):
                 return
             watcher.last_arrival = began + total
@@ -79,6 +77,7 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
         finally:
             chaos.end()
         chaos.settle()
+        chaos.check()
         watcher.last_arrival = figures.began + total
         _drain(watcher, watcher.last_arrival + asked.patience)
         emptied = watcher.emptied

@@ -78,9 +78,10 @@ def test_a_fault_that_cannot_be_healed_is_told() -> None:
     target = Recording(refuses={"resume": NotPossible("it does not go on")})
     chaos = Chaos(target, plan(profile("worker-pause"), target), lambda _: None)
     chaos.begin(time.time() - 100)
-    wait_until("it is told", lambda: chaos.problem, 10)
-    assert chaos.problem == "it does not go on"
+    wait_until("it is tried", lambda: "mend" in target.done, 10)
     chaos.end()
+    with pytest.raises(NotPossible, match="a fault could not be done or healed: it does not go on"):
+        chaos.check()
     assert "mend" in target.done
 
 
