@@ -123,6 +123,11 @@ drill: _env $(VENV)/.dev ## let faults loose for MINUTES=5 by a SEED, on contain
 	@python -m drill $(INVENTORY) --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --rate $(or $(RATE),30) \
 	  $(foreach fault,$(FAULT),--fault $(fault)) $(if $(COUNT),--count $(COUNT)) --matrix "$(MATRIX)" $(foreach setting,$(SET),--set $(setting))
 
+load: ENV := $(or $(ENV),integration)
+load: _env $(VENV)/.dev ## does it keep its objectives under load? PROFILE=smoke, in containers or ENV=local, staging (RUNS=… GENERATORS=… BASELINE=1)
+	@python -m loadtests $(INVENTORY) --profile $(or $(PROFILE),smoke) --runs $(or $(RUNS),1) $(if $(BASELINE),--baseline) \
+	  $(if $(GENERATORS),--generators $(GENERATORS)) --matrix "$(MATRIX)" $(foreach setting,$(SET),--set $(setting))
+
 promises: $(VENV)/.dev ## take the figures of the last `make integration` and drills over into docs/promises.md
 	@python -m integration_tests.promises_doc --take
 
@@ -180,4 +185,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
-  engine hosts hosts-gone integration drill promises _env _renew
+  engine hosts hosts-gone integration drill load promises _env _renew

@@ -43,8 +43,22 @@ def haunt(
         inflict(target, planned, history, tell)
 
 
-def inflict(target: Target, planned: Planned, history: History, tell: Tell = print) -> None:
-    """Let one fault happen, and heal it; whatever comes in between, nothing stays hurt."""
+def inflict(
+    target: Target,
+    planned: Planned,
+    history: History,
+    tell: Tell = print,
+    last: Callable[[float], object] | None = None,
+) -> None:
+    """Let one fault happen, and heal it; whatever comes in between, nothing stays hurt.
+
+    Args:
+        target: that is hurt.
+        planned: the fault.
+        history: takes its begin and its end.
+        tell: is told of it.
+        last: waits for so many seconds, or until all is over; time.sleep by default.
+    """
     name, fault = planned.name, planned.fault
     master = target.master if fault.where == "redis" else None
     tell(f"{planned.number:>3}  {fault.says} [{name}{', the master' if master == name else ''}]")
@@ -53,7 +67,7 @@ def inflict(target: Target, planned: Planned, history: History, tell: Tell = pri
     try:
         heal = fault.begin(target, name)
         try:
-            time.sleep(planned.lasts)
+            (last or time.sleep)(planned.lasts)
         finally:
             heal()
     except BaseException:  # Ctrl-C, too

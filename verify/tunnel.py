@@ -12,7 +12,7 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,25 +122,41 @@ def _await(process: subprocess.Popen[str], port: int, host: str) -> None:
     raise NoTunnel(f"{host} did not let us in by SSH within {PATIENCE:g} s: nothing was asked.")
 
 
-@contextlib.contextmanager
-def redirected(table: Mapping[Address, int]) -> Iterator[None]:
-    """Let this process find some addresses on ports of its own machine: redis-py and kombu ask getaddrinfo."""
+def redirect(table: Mapping[Address, int]) -> Callable[[], None]:
+    """Let this process find some addresses on ports of its own machine: redis-py and kombu ask getaddrinfo.
+
+    Returns:
+        What ends it.
+    """
     real = socket.getaddrinfo
 
     def lookup(host: Any, port: Any, *args: Any, **options: Any) -> Any:
         local = table.get((str(host), int(port))) if host and str(port).isdigit() else None
         return real(LOOPBACK, local, *args, **options) if local else real(host, port, *args, **options)
 
-    socket.getaddrinfo = lookup
-    try:
-        yield
-    finally:
+    def end() -> None:
         socket.getaddrinfo = real
+
+    socket.getaddrinfo = lookup
+    return end
 
 
 @contextlib.contextmanager
-def tunnel(fleet: Fleet, inventory: Path, through: str = "") -> Iterator[None]:
+def redirected(table: Mapping[Address, int]) -> Iterator[None]:
+    """Redirect within a block."""
+    end = redirect(table)
+    try:
+        yield
+    finally:
+        end()
+
+
+@contextlib.contextmanager
+def tunnel(fleet: Fleet, inventory: Path, through: str = "") -> Iterator[Mapping[Address, int]]:
     """Reach every Redis and Sentinel of a fleet of servers through their own SSH; nothing where all runs here.
+
+    Yields:
+        address → port of this machine that leads there, for processes that are started meanwhile.
 
     Args:
         fleet: whose Redis and Sentinels are reached.
@@ -151,7 +167,7 @@ def tunnel(fleet: Fleet, inventory: Path, through: str = "") -> Iterator[None]:
         NoTunnel: if a host cannot be logged in to.
     """
     if all(host.stack.stack_root for host in fleet):
-        yield
+        yield {}
         return
     reached = connections(inventory)
     with contextlib.ExitStack() as stack:
@@ -174,4 +190,4 @@ def tunnel(fleet: Fleet, inventory: Path, through: str = "") -> Iterator[None]:
             _await(process, ports[0], host)
             table.update(zip(addresses, ports, strict=True))
         with redirected(table):
-            yield
+            yield table

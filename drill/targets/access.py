@@ -23,9 +23,9 @@ def hosts(inventory: Path) -> Iterator[Hosts]:
         NotPossible: if that must not be drilled, is refused, or a host cannot be reached.
     """
     try:
-        _check(inventory, load_unjudged(inventory))  # whatever else is wrong with production
+        may_be_hurt(inventory, load_unjudged(inventory))  # whatever else is wrong with production
         fleet = load(inventory).fleet
-        with tempfile.TemporaryDirectory(prefix="drill-") as folder, tunnel(fleet, inventory, _through(fleet)):
+        with tempfile.TemporaryDirectory(prefix="drill-") as folder, tunnel(fleet, inventory, through(fleet)):
             logins = Logins(connections(inventory), Path(folder))
             try:
                 yield Hosts(fleet, logins)
@@ -35,8 +35,12 @@ def hosts(inventory: Path) -> Iterator[Hosts]:
         raise NotPossible(str(error)) from None
 
 
-def _check(inventory: Path, fleet: Fleet) -> None:
-    """Refuse what must not be drilled."""
+def may_be_hurt(inventory: Path, fleet: Fleet) -> None:
+    """Refuse what must not be drilled.
+
+    Raises:
+        NotPossible: naming the hosts.
+    """
     closed = [host.name for host in fleet if not host.stack.stack_drill]
     if closed:
         raise NotPossible(
@@ -48,7 +52,7 @@ def _check(inventory: Path, fleet: Fleet) -> None:
         raise NotPossible(f"{inventory}: {', '.join(others)} run under supervisor: a drill over SSH takes systemd.")
 
 
-def _through(fleet: Fleet) -> str:
+def through(fleet: Fleet) -> str:
     """Return the host that our tasks are sent through: one that nobody hurts, if there is one."""
     hurt = {host.name for host in fleet.members("celery")} | {host.name for host in fleet if host.instances}
     return next((host.name for host in fleet.celery_hosts() if host.name not in hurt), "")

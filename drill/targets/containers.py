@@ -1,4 +1,4 @@
-"""Containers of staged files (bench/): two hosts of workers, and Redis on a disk of its own where this machine allows it."""
+"""Containers of staged files (bench/): hosts of workers, and Redis on a disk of its own where this machine allows it."""
 
 from __future__ import annotations
 
@@ -31,21 +31,31 @@ LIMITS |= {"celery_visibility_timeout": 10}
 class Containers:
     """A target; its services are the nodes of a stack."""
 
-    def __init__(self, run: Run, images: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        images: Mapping[str, str],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        hosts: Mapping[str, Mapping[str, Any]] = SECOND,
+        disk: bool = True,
+    ) -> None:
         """Start it.
 
         Args:
             run: owns the containers.
             images: settings that name images and what is in them.
             settings: that differ from inventories/integration.
+            hosts: besides those of it.
+            disk: Redis has one of its own, which can be hurt.
 
         Raises:
             NotPossible: if it does not come up.
         """
         self._disk: Disk | None = None
         with contextlib.suppress(NotPossible):  # not root: no disk, and none of its faults
-            self._disk = Disk(run.folder / "power")
-        staged = stage(run, Variant({**LIMITS, **(settings or {})}, SECOND), images)
+            self._disk = Disk(run.folder / "power") if disk else None
+        staged = stage(run, Variant({**LIMITS, **(settings or {})}, hosts), images)
         self.stack = Stack(run, staged, disk=self._disk)
 
     @property

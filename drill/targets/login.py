@@ -54,6 +54,14 @@ class Logins:
             raise NotPossible(f"{host}: `{script}` exited {done.returncode}: {said}")
         return done.stdout
 
+    def open(self, host: str, script: str) -> subprocess.Popen[str]:
+        """Start a script that goes on until its input is closed; its output can be read line by line."""
+        words = [*ssh(host, self._variables[host], *self._options), f"sudo -n sh -c {shlex.quote(script)}"]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, bufsize=1, start_new_session=True
+        )
+
     def close(self) -> None:
         """Log out of every host."""
         for host, variables in self._variables.items():

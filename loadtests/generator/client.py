@@ -21,6 +21,7 @@ from loadtests.generator.rows import Rows
 from loadtests.generator.target import Target
 from loadtests.generator.template import Template
 from loadtests.generator.wire import Step, Wire
+from verify.tunnel import redirect
 
 LIMIT = 30.0  # seconds in which a result has to come, unless a call says otherwise
 SWEEP = 0.1  # seconds between two looks at deadlines and silent connections
@@ -35,6 +36,8 @@ class Client:
         Raises:
             redis.RedisError: if broker or results cannot be reached, or refuse the login.
         """
+        if target.ways:
+            redirect({(host, port): here for host, port, here in target.ways})
         broker, results = client(target, target.broker), client(target, target.results)
         broker.ping()
         results.ping()

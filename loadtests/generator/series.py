@@ -66,6 +66,7 @@ class Series:
         ended = self.figures.ended
         errors = self.figures.errors()
         return {
+            "began": self.figures.began,
             "second": now,
             "ended": ended.total(),
             "failed": errors.total(),

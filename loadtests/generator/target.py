@@ -49,6 +49,7 @@ class Target:
     key_prefix: str = ""
     socket_timeout: float = 10.0  # seconds that a publish may take
     sentinel: dict[str, Any] = field(default_factory=dict, repr=False)  # master_name and tls
+    ways: list[tuple[str, int, int]] = field(default_factory=list)  # address and port, and a port here that leads there
 
     @classmethod
     def of(cls, fleet: Fleet, host: HostSettings, user: str = "producer", *, operator: bool = True) -> Target:
@@ -106,7 +107,8 @@ class Target:
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
             routes = [(match, options) for match, options in said.pop("routes")]
-            return cls(**said, routes=routes)
+            ways = [(host, port, here) for host, port, here in said.pop("ways")]
+            return cls(**said, routes=routes, ways=ways)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise NoTarget(f"{path} describes no target ({type(error).__name__}): write it anew.") from None
 

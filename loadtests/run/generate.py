@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,6 +23,8 @@ REPORT, FIGURES, LIVE, LOG = "locust.html", "figures.json", "live.json", "locust
 TOO_SLOW = 3  # exit code of a saturated generator: loadtests/generator/open_model.py
 ONE_FAILED = 1  # Locust's own exit code where a task failed; objectives judge that, not we
 START = 30.0  # seconds that a start may take, and an end beyond the last limit
+# Nice value: where the system under load shares this machine, a generator that waits for the CPU measures that.
+FIRST = -10
 LOOK = 0.25  # seconds between two looks at it
 Live = Mapping[str, float]
 
@@ -41,7 +44,8 @@ def generate(
         profile: the workload.
         folder: where Locust's report, log and figures go.
         processes: generators.
-        watch: is called again and again with what is known so far: second, ended, failed, lost, rate, p50, p95 (ms).
+        watch: is called again and again with what is known so far: began (seconds since the epoch; 0: not yet),
+            second, ended, failed, lost, rate, p50, p95 (ms).
 
     Returns:
         The figures. Their complaint tells a generator that was too slow: then they are not the system's.
@@ -66,6 +70,8 @@ def generate(
         process = subprocess.Popen(
             command, env=environment, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
+        with contextlib.suppress(OSError):  # not root: then it takes its turn
+            os.setpriority(os.PRIO_PROCESS, process.pid, FIRST)
         try:
             await_end(process, folder, time.monotonic() + longest(profile), watch)
         finally:

@@ -1,0 +1,1 @@
+"""What can be put under load: containers of staged files, the local stack, hosts over SSH."""
