@@ -10,9 +10,8 @@ from statistics import median
 
 from loadtests.figures import RUN, WAIT, WHOLE, percentile
 from loadtests.record import Record, Verdict
-from settings.types import human_bytes
 
-PERCENT = {"error_rate", "redis_memory_share"}
+MIB = 1024**2
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def shown(verdict: Verdict, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "not measured"
     if verdict.unit == "bytes":
-        return human_bytes(int(value))
+        return f"{value / MIB:,.1f} MiB"
     return f"{value:.3g} {verdict.unit}".strip() if abs(value) < 1000 else f"{value:,.0f} {verdict.unit}".strip()
 
 
