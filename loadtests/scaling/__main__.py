@@ -45,6 +45,10 @@ def _sweep() -> int:
     first, *others = combinations(plan.matrix)
     if others:
         raise NotPossible(f"MATRIX={plan.matrix!r}: a sweep is of one combination: name one value each.")
+    if first.transport != "redis":
+        raise NotPossible(
+            f"MATRIX={plan.matrix!r}: the generator writes the messages of the transport redis only: leave it out."
+        )
     began = time.monotonic()
 
     def say(text: str) -> None:

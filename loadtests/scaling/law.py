@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PARAMETERS = 3
+NOTHING = 1e-5  # of contention and coherency: what a fit leaves of a zero, and a peak beyond 300 workers
 DRAWS = 300  # fits to resampled measurements
 CONFIDENCE = 0.95
 Interval = tuple[float, float]
@@ -134,7 +135,8 @@ def _least_squares(workers: Any, rates: Any) -> Law:
         x_scale="jac",
         max_nfev=2000,
     )
-    return Law(float(rate) * most, float(contention), float(coherency))
+    waiting, agreeing = (float(one) if one > NOTHING else 0.0 for one in (contention, coherency))
+    return Law(float(rate) * most, waiting, agreeing)
 
 
 def _middle(values: Sequence[float]) -> Interval:

@@ -33,6 +33,7 @@ class Plan:
     tolerance: float  # share by which a prediction may be wrong
     seed: int
     matrix: str
+    settings: tuple[str, ...]  # NAME=VALUE: otherwise than the inventory says
     folder: Path
 
     @property
@@ -50,6 +51,7 @@ class Plan:
             "TOLERANCE": f"{self.tolerance:g}",
             "SEED": self.seed,
             **({"MATRIX": f'"{self.matrix}"'} if self.matrix else {}),
+            **({"SET": f'"{" ".join(self.settings)}"'} if self.settings else {}),
         }
         return " ".join(
             ["make scaling", f"ENV={self.inventory}", *(f"{name}={value}" for name, value in words.items())]
@@ -75,12 +77,13 @@ def read(words: list[str] | None = None) -> Plan:
     parser.add_argument("--tolerance", default="0.15", help="share by which a prediction may be wrong (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the mix and of arrivals (%(default)s)")
     parser.add_argument("--matrix", default="", help='of containers: "redis=8 python=3.13"')
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as YAML")
     parser.add_argument("--folder", type=Path, help="where scaling.json and scaling.html go; build/ENV if not said")
     asked = parser.parse_args(words)
     if asked.inventory.resolve() != INVENTORY:
         raise NotPossible(
             f"ENV={asked.inventory.name}: a sweep starts and ends worker processes, and does so only in containers: "
-            f"say ENV={INVENTORY.name}, with the settings that you want to know about."
+            f"say ENV={INVENTORY.name}, and what differs from it with SET=NAME=VALUE."
         )
     sizes = _numbers("WORKERS", asked.workers)
     if len(sizes) < PARAMETERS:
@@ -100,6 +103,7 @@ def read(words: list[str] | None = None) -> Plan:
         tolerance=_number("TOLERANCE", asked.tolerance),
         seed=asked.seed,
         matrix=asked.matrix,
+        settings=_settings(asked.set),
         folder=asked.folder or Path("build") / asked.inventory.name,
     )
 
@@ -123,6 +127,16 @@ def _number(name: str, text: str, *, zero: bool = False) -> float:
     if not (0 if zero else 1e-9) <= value < 1e9:
         raise NotPossible(f"{name}={text}: must be {'0 or more' if zero else 'above 0'}.")
     return value
+
+
+def _settings(words: list[str]) -> tuple[str, ...]:
+    for word in words:
+        name, sign, _ = word.partition("=")
+        if not sign or name == GROUPS:
+            raise NotPossible(
+                f"SET={word}: write NAME=VALUE, of another setting than {GROUPS}, which is what is swept."
+            )
+    return tuple(words)
 
 
 def _group(name: str | None) -> str:

@@ -64,12 +64,12 @@ class Site:
 
 
 @contextmanager
-def site(run: Run, images: Mapping[str, str], group: str, processes: int, concurrency: int) -> Iterator[Site]:
+def site(run: Run, settings: Mapping[str, Any], group: str, processes: int, concurrency: int) -> Iterator[Site]:
     """Yield the deployment with a group of a size; its containers are removed afterwards.
 
     Args:
         run: owns the containers.
-        images: settings that name images and what is in them.
+        settings: that differ from the inventory, with those that name images.
         group: name of the worker group.
         processes: of the group.
         concurrency: tasks at once of each.
@@ -78,7 +78,8 @@ def site(run: Run, images: Mapping[str, str], group: str, processes: int, concur
         NotStaged: if the settings are refused in this size.
         NotPossible: if it does not come up.
     """
-    stack = Stack(run, stage(run, Variant({GROUPS: sized(said(GROUPS), group, processes, concurrency)}), images))
+    size = {GROUPS: sized(said(GROUPS), group, processes, concurrency)}
+    stack = Stack(run, stage(run, Variant({**settings, **size}), {}))
     try:
         yield Site(stack, group)
     finally:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
+import yaml
+
 from bench.run import Run
 from engine.errors import NotPossible
 from loadtests.figures import WHOLE, percentile
@@ -36,8 +38,17 @@ class Sweep:
     """A sweep on the containers of a run."""
 
     def __init__(self, plan: Plan, run: Run, images: Mapping[str, str], say: Say) -> None:
-        """Take what is asked; `say` is told what was measured, as soon as it is."""
-        self.plan, self.run, self.images, self.say = plan, run, images, say
+        """Take what is asked.
+
+        Args:
+            plan: what is asked.
+            run: owns the containers.
+            images: settings that name images and what is in them.
+            say: is told what was measured, as soon as it is.
+        """
+        self.plan, self.run, self.say = plan, run, say
+        words = (word.partition("=") for word in plan.settings)
+        self.settings = {**images, **{name: yaml.safe_load(value) for name, _, value in words}}
         date = datetime.now(UTC).isoformat(timespec="seconds")
         self.outcome = Outcome(plan.command, date, plan.profile.name, os.cpu_count() or 1)
 
@@ -55,7 +66,7 @@ class Sweep:
         return self.outcome
 
     def _site(self, processes: int, concurrency: int) -> AbstractContextManager[Site]:
-        return site(self.run, self.images, self.plan.group, processes, concurrency)
+        return site(self.run, self.settings, self.plan.group, processes, concurrency)
 
     def _curve(self, concurrency: int) -> Curve:
         """Measure every size going down and going up again: what drifts meanwhile does not look like a law."""
