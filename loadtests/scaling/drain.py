@@ -44,17 +44,18 @@ class Drain:
 class Drainer:
     """Fills the queues of a target with the mix of a profile, and times how they are emptied."""
 
-    def __init__(self, target: Target, profile: LoadProfile, admin: redis.Redis, seed: int) -> None:
+    def __init__(self, target: Target, profile: LoadProfile, admin: Target, seed: int) -> None:
         """Connect.
 
         Args:
             target: what is measured.
             profile: whose mix is sent.
-            admin: a client that may ask Redis for its memory.
+            admin: the same target for a user that may ask Redis for its memory, and delete results.
             seed: of the order of the mix.
         """
-        self._target, self._profile, self._admin = target, profile, admin
+        self._target, self._profile = target, profile
         self._broker, self._results = client(target, target.broker), client(target, target.results)
+        self._queues, self._kept = client(admin, admin.broker), client(admin, admin.results)
         self._wire = Wire(target)
         self._draw = random.Random(seed)  # noqa: S311 - an order, no secret
 
@@ -75,9 +76,9 @@ class Drainer:
                 self._broker.lpush(queue, *waiting[begin : begin + CHUNK])
         message = self._weight(max(messages, key=lambda queue: len(messages[queue])))
         ends = self._ends(keys, PATIENCE * seconds + 10)
-        weights = [self._admin.memory_usage(key) or 0 for key in keys[:TAIL]]
+        weights = [self._kept.memory_usage(key) or 0 for key in keys[:TAIL]]
         for begin in range(0, len(keys), CHUNK):
-            self._admin.delete(*keys[begin : begin + CHUNK])
+            self._kept.delete(*keys[begin : begin + CHUNK])
         return Drain(count, throughput(ends), message, sum(weights) / len(weights) + ENTRY)
 
     def _messages(self, count: int) -> tuple[dict[bytes, list[bytes]], list[str]]:
@@ -99,7 +100,7 @@ class Drainer:
 
     def _weight(self, queue: bytes) -> float:
         """Return the bytes of a message in a queue; 0 where none waits any more."""
-        with self._admin.pipeline(transaction=True) as asked:  # workers take from it meanwhile
+        with self._queues.pipeline(transaction=True) as asked:  # workers take from it meanwhile
             asked.llen(queue)
             asked.memory_usage(queue, samples=0)
             length, weight = asked.execute()
@@ -129,7 +130,7 @@ class Drainer:
 
     def close(self) -> None:
         """Disconnect."""
-        for one in (self._broker, self._results, self._admin):
+        for one in (self._broker, self._results, self._queues, self._kept):
             one.close()
 
 

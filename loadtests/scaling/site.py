@@ -46,6 +46,7 @@ class Site:
         """Take a stack that runs."""
         self.stack = stack
         self.target = Target.of(stack.fleet, self.host)
+        self.admin = Target.of(stack.fleet, self.host, "admin")
         mark = f"celery-worker-{group}-"
         self.workers = [node for node in stack.workers if node.service.name.removeprefix(mark).isdigit()]
 

@@ -97,7 +97,7 @@ class Sweep:
         return Curve(concurrency, drains, found, latencies, allowed, heaviest.message, heaviest.result, base)
 
     def _drainer(self, there: Site) -> Drainer:
-        return Drainer(there.target, self.plan.profile, there.stack.client(), self.plan.seed)
+        return Drainer(there.target, self.plan.profile, there.admin, self.plan.seed)
 
     def _latency(self, there: Site, workers: int, share: float, rate: float) -> Latency:
         phase = LoadPhase(seconds=WARM_UP + ARRIVALS * self.plan.seconds, rate=rate)
