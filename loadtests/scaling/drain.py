@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-import redis
 from kombu.utils.uuid import uuid
 
 from engine.errors import NotPossible
