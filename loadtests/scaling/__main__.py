@@ -63,6 +63,8 @@ def _sweep() -> int:
     print()
     tell(outcome, f"{plan.outage:g}")
     print(f"in {time.monotonic() - began:.0f} s; {plan.folder / JSON}, {page}")
+    if outcome.refusal:
+        return REFUSED
     return 0 if outcome.holds else WRONG
 
 

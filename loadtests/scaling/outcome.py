@@ -90,6 +90,7 @@ class Outcome:
     curves: list[Curve] = field(default_factory=list)
     answer: Answer | None = None
     check: Check | None = None
+    refusal: str = ""  # why there is no answer
 
     @property
     def holds(self) -> bool:

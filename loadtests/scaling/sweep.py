@@ -53,16 +53,19 @@ class Sweep:
         self.outcome = Outcome(plan.command, date, plan.profile.name, os.cpu_count() or 1)
 
     def measure(self) -> Outcome:
-        """Sweep, answer, and check the answer.
+        """Sweep, answer, and check the answer; where there is none, what was measured stands with the reason.
 
         Raises:
-            NotPossible: if something cannot be measured, or there is no answer; the message is one sentence.
+            NotPossible: if a size cannot be measured; the message is one sentence.
         """
         for concurrency in self.plan.concurrency:
             self.outcome.curves.append(self._curve(concurrency))
-        curve, workers, rate = self._choose()
-        with self._site(max(workers, self._unmeasured(workers)), curve.concurrency) as there:
-            self._check(there, curve, workers, rate)
+        try:
+            curve, workers, rate = self._choose()
+            with self._site(max(workers, self._unmeasured(workers)), curve.concurrency) as there:
+                self._check(there, curve, workers, rate)
+        except NotPossible as error:
+            self.outcome.refusal = str(error)
         return self.outcome
 
     def _site(self, processes: int, concurrency: int) -> AbstractContextManager[Site]:

@@ -105,7 +105,7 @@ def check(found: Check, wanted: Answer) -> list[str]:
 def sentences(outcome: Outcome, outage: str) -> list[str]:
     """Return what stands below the tables."""
     if not outcome.answer or not outcome.check:
-        return []
+        return [f"no answer: {outcome.refusal}"]
     needs = [memory(one, outage) for one in outcome.answer.memory]
     return [answer(outcome.answer), *needs, *check(outcome.check, outcome.answer)]
 

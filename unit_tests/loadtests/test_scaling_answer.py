@@ -138,6 +138,17 @@ def test_one_that_does_not_hold_fails(measured: float, p95: float) -> None:
     assert any(sentence.startswith("FAILS") for sentence in sentences(found, "60"))
 
 
+def test_where_there_is_no_answer_what_was_measured_stands_with_the_reason(tmp_path: Path) -> None:
+    found = outcome()
+    found.answer = found.check = None
+    found.refusal = "no number of workers <carries> it"
+    page = Page(write_page(found, tmp_path, "60").read_text(encoding="utf-8"))
+    assert "no answer: no number of workers <carries> it" in page.text
+    assert page.tags.count("svg") == 2
+    assert found.as_dict()["refusal"]
+    assert not found.holds
+
+
 def test_the_json_is_json_where_there_is_no_peak(tmp_path: Path) -> None:
     found = outcome()
     points = [(size, 10.0 * size) for size in (1, 2, 4)] * 2
