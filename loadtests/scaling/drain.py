@@ -49,7 +49,7 @@ class Drainer:
         Args:
             target: what is measured.
             profile: whose mix is sent.
-            admin: the same target for a user that may ask Redis for its memory, and delete results.
+            admin: the same target for a user that may ask Redis for its memory.
             seed: of the order of the mix.
         """
         self._target, self._profile = target, profile
@@ -77,7 +77,7 @@ class Drainer:
         ends = self._ends(keys, PATIENCE * seconds + 10)
         weights = [self._kept.memory_usage(key) or 0 for key in keys[:TAIL]]
         for begin in range(0, len(keys), CHUNK):
-            self._kept.delete(*keys[begin : begin + CHUNK])
+            self._results.delete(*keys[begin : begin + CHUNK])
         return Drain(count, throughput(ends), message, sum(weights) / len(weights) + ENTRY)
 
     def _messages(self, count: int) -> tuple[dict[bytes, list[bytes]], list[str]]:
@@ -99,7 +99,8 @@ class Drainer:
 
     def _weight(self, queue: bytes) -> float:
         """Return the bytes of a message in a queue; 0 where none waits any more."""
-        with self._queues.pipeline(transaction=True) as asked:  # workers take from it meanwhile
+        # one behind the other, as workers take from it meanwhile; an admin has no MULTI
+        with self._queues.pipeline(transaction=False) as asked:
             asked.llen(queue)
             asked.memory_usage(queue, samples=0)
             length, weight = asked.execute()
