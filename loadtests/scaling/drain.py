@@ -104,7 +104,7 @@ class Drainer:
             asked.llen(queue)
             asked.memory_usage(queue, samples=0)
             length, weight = asked.execute()
-        return weight / length if length else 0.0
+        return weight / length if length and weight else 0.0
 
     def _ends(self, keys: Sequence[str], seconds: float) -> list[float]:
         """Return when tasks ended, by the workers' clock."""
