@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from celery.states import READY_STATES
 from kombu.utils.uuid import uuid
 
 from engine.errors import NotPossible
@@ -109,9 +110,7 @@ class Drainer:
     def _ends(self, keys: Sequence[str], seconds: float) -> list[float]:
         """Return when tasks ended, by the workers' clock."""
         try:
-            await_truth(
-                "the end of all tasks", lambda: self._results.exists(*keys[-TAIL:]) == len(keys[-TAIL:]), seconds
-            )
+            await_truth("the end of all tasks", lambda: self._all(keys[-TAIL:]), seconds)
             found = await_truth("the end of all tasks", lambda: self._all(keys), seconds)
         except NotPossible as error:
             raise NotPossible(f"{len(keys)} tasks of {self._profile.name} were sent, and {error}") from None
@@ -126,7 +125,9 @@ class Drainer:
         found: list[bytes | None] = []
         for begin in range(0, len(keys), CHUNK):
             found += cast("list[bytes | None]", self._results.mget(keys[begin : begin + CHUNK]))
-        return [json.loads(one) for one in found if one] if all(found) else None
+        told = [json.loads(one) for one in found if one]
+        # one that runs may have a result, too: that it has started
+        return told if len(told) == len(keys) and all(one["status"] in READY_STATES for one in told) else None
 
     def close(self) -> None:
         """Disconnect."""
