@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from redis import RedisError
 
 from bench.stage import NotStaged
 from engine.errors import NotPossible
 from loadtests.generator.target import NoTarget
+
+if TYPE_CHECKING:
+    from loadtests.scaling.outcome import Outcome
 
 REFUSED, WRONG, INTERRUPTED = 2, 1, 130
 JSON = "scaling.json"
@@ -63,6 +67,11 @@ def _sweep() -> int:
     print()
     tell(outcome, f"{plan.outage:g}")
     print(f"in {time.monotonic() - began:.0f} s; {plan.folder / JSON}, {page}")
+    return code(outcome)
+
+
+def code(outcome: Outcome) -> int:
+    """Return what a sweep exits with."""
     if outcome.refusal:
         return REFUSED
     return 0 if outcome.holds else WRONG
