@@ -128,6 +128,12 @@ load: _env $(VENV)/.dev ## does it keep its objectives under load? PROFILE=smoke
 	@python -m loadtests $(INVENTORY) --profile $(or $(PROFILE),smoke) --runs $(or $(RUNS),1) $(if $(BASELINE),--baseline) \
 	  $(if $(GENERATORS),--generators $(GENERATORS)) --matrix "$(MATRIX)" $(foreach setting,$(SET),--set $(setting))
 
+scaling: ENV := $(or $(ENV),integration)
+scaling: _env $(VENV)/.dev ## how many workers does a RATE=… need at P95=0.2 s? sweeps WORKERS=1,2,4,6 x CONCURRENCY=4 of PROFILE=scaling in containers
+	@python -m loadtests.scaling $(INVENTORY) --matrix "$(MATRIX)" $(foreach word,WORKERS CONCURRENCY PROFILE GROUP RATE P95 OUTAGE \
+	  SECONDS TOLERANCE SEED,$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z) "$($(word))")) \
+	  $(foreach setting,$(SET),--set $(setting))
+
 promises: $(VENV)/.dev ## take the figures of the last `make integration` and drills over into docs/promises.md
 	@python -m integration_tests.promises_doc --take
 
@@ -185,4 +191,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
-  engine hosts hosts-gone integration drill load promises _env _renew
+  engine hosts hosts-gone integration drill load scaling promises _env _renew

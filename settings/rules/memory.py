@@ -20,6 +20,11 @@ def _forks(instance: RedisInstance) -> bool:
     return bool(instance.appendonly or instance.save)
 
 
+def with_fork(instance: RedisInstance, size: int) -> int:
+    """Return what an instance with so many bytes of data may take, while it forks, where it does."""
+    return int(size * COPY_ON_WRITE) if _forks(instance) else size
+
+
 def _broker_noeviction(fleet: Fleet) -> Iterator[Violation]:
     for host, index, instance in each_instance(fleet):
         if instance.purpose == "broker" and instance.maxmemory_policy != "noeviction":
@@ -51,7 +56,7 @@ def _headroom(fleet: Fleet) -> Iterator[Violation]:
     for host in fleet:
         if not host.host.memory or not host.instances:
             continue
-        need = sum(int(one.maxmemory * (COPY_ON_WRITE if _forks(one) else 1)) for one in host.instances)
+        need = sum(with_fork(one, one.maxmemory) for one in host.instances)
         need += sum(worker.memory_max * worker.processes for worker in host.workers)
         if need > host.host.memory:
             many = f"{need // 1024**2} MiB are promised"
@@ -61,7 +66,7 @@ def _headroom(fleet: Fleet) -> Iterator[Violation]:
 
 def _service_memory(fleet: Fleet) -> Iterator[Violation]:
     for host, index, instance in each_instance(fleet):
-        need = int(instance.maxmemory * (COPY_ON_WRITE if _forks(instance) else 1))
+        need = with_fork(instance, instance.maxmemory)
         if instance.memory_max and instance.memory_max < need:
             message = f"{instance.name} would be killed while it rewrites its AOF"
             fix = f"write at least {human_bytes(need)}"

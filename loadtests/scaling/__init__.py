@@ -1,0 +1,1 @@
+"""How a deployment scales: worker processes and concurrency swept, a law fitted, its prediction checked by a run."""
