@@ -15,7 +15,7 @@ UNIT = "locust-generator"  # a transient unit: it exists for the time of a run
 PARTS = (
     *("loadtests/*.py", "loadtests/generator/*.py", "loadtests/run/__init__.py", "loadtests/run/launcher.py"),
     *("settings/*.py", "settings/model/*.py"),
-    *("verify/__init__.py", "verify/clients.py", "verify/keys.py", "verify/tunnel.py"),
+    *("verify/__init__.py", "verify/clients.py", "verify/keys.py", "verify/redirect.py"),
     "tasks/**/*.py",  # what celery_imports names by default: their options are in the messages
 )
 

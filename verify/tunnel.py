@@ -12,7 +12,7 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,11 @@ from settings.fleet import Fleet, HostSettings
 from settings.inventory import read_inventory
 from settings.localhost import free_ports
 from settings.model.redis import RedisInstance
+from verify.redirect import LOOPBACK, Address, redirected
 
-Address = tuple[str, int]
 CONNECTION = "ansible_"
 PATIENCE = 20.0  # seconds that a login may take
 POLL = 0.05
-LOOPBACK = "127.0.0.1"
 
 
 class NoTunnel(Exception):  # noqa: N818 - it says what is the matter
@@ -120,35 +119,6 @@ def _await(process: subprocess.Popen[str], port: int, host: str) -> None:
             return
         time.sleep(POLL)
     raise NoTunnel(f"{host} did not let us in by SSH within {PATIENCE:g} s: nothing was asked.")
-
-
-def redirect(table: Mapping[Address, int]) -> Callable[[], None]:
-    """Let this process find some addresses on ports of its own machine: redis-py and kombu ask getaddrinfo.
-
-    Returns:
-        What ends it.
-    """
-    real = socket.getaddrinfo
-
-    def lookup(host: Any, port: Any, *args: Any, **options: Any) -> Any:
-        local = table.get((str(host), int(port))) if host and str(port).isdigit() else None
-        return real(LOOPBACK, local, *args, **options) if local else real(host, port, *args, **options)
-
-    def end() -> None:
-        socket.getaddrinfo = real
-
-    socket.getaddrinfo = lookup
-    return end
-
-
-@contextlib.contextmanager
-def redirected(table: Mapping[Address, int]) -> Iterator[None]:
-    """Redirect within a block."""
-    end = redirect(table)
-    try:
-        yield
-    finally:
-        end()
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from loadtests.generator.rows import Rows
 from loadtests.generator.target import Target
 from loadtests.generator.template import Template
 from loadtests.generator.wire import Step, Wire
-from verify.tunnel import redirect
+from verify.redirect import redirect
 
 LIMIT = 30.0  # seconds in which a result has to come, unless a call says otherwise
 SWEEP = 0.1  # seconds between two looks at deadlines and silent connections

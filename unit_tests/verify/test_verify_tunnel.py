@@ -9,7 +9,8 @@ import pytest
 
 from settings.loader import load
 from settings.localhost import free_ports
-from verify.tunnel import NoTunnel, command, connections, redirected, routes, tunnel
+from verify.redirect import redirected
+from verify.tunnel import NoTunnel, command, connections, routes, tunnel
 
 SANE = Path(__file__).resolve().parents[1] / "settings" / "sane"
 

@@ -11,7 +11,7 @@ from engine.errors import NotPossible
 from loadtests.generator.target import NoTarget, Target
 from settings.fleet import Fleet, HostSettings
 from settings.model.load import LoadProfile
-from verify.tunnel import Address
+from verify.redirect import Address
 
 Sizes = Callable[[], dict[str, int]]
 
