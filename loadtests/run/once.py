@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from loadtests.judge.objectives import judge, so_far
 from loadtests.record import Record
 from loadtests.run.broker import Broker
 from loadtests.run.chaos import Chaos, plan
-from loadtests.run.generate import generate
+from loadtests.run.distributed import generate_on_hosts, target_of_hosts
+from loadtests.run.generate import Live, generate
 from loadtests.run.places.place import Place
 from loadtests.run.progress import Telling
 from loadtests.run.watch import Watcher
@@ -73,7 +74,7 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
             telling.tell(live, total, watcher.seen[-1] if watcher.seen else None, verdicts)
 
         try:
-            figures = generate(place.target, profile, folder, processes=asked.generators, watch=watch)
+            figures = _generate(asked, folder, watch, telling.say)
         finally:
             chaos.end()
         chaos.settle()
@@ -85,6 +86,15 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
     for fault in chaos.missed:
         telling.say(f"{fault} did not happen: there was no time left for it.")
     return _judged(asked, figures, watcher, chaos, emptied, total)
+
+
+def _generate(asked: Asked, folder: Path, watch: Callable[[Live], None], warn: Callable[[str], None]) -> Figures:
+    """Send from the hosts that are there for it, else from this machine."""
+    place, profile = asked.place, asked.profile
+    if place.inventory is None:
+        return generate(place.target, profile, folder, processes=asked.generators, watch=watch)
+    target = target_of_hosts(place.fleet, place.host)
+    return generate_on_hosts(place.fleet, place.inventory, target, profile, folder, watch=watch, warn=warn)
 
 
 def _drain(watcher: Watcher, until: float) -> None:

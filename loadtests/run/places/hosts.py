@@ -46,7 +46,8 @@ def hosts(inventory: Path, fleet: Fleet, profile: LoadProfile) -> Iterator[Place
             far = FarMemory(logins, names(fleet))
             stack.callback(far.close)
             hurtable = Hosts(fleet, logins) if profile.faults else None
-            yield Place(inventory.resolve().name, fleet, far.sizes, hurtable, ways)
+            senders = inventory if fleet.members("locust") else None
+            yield Place(inventory.resolve().name, fleet, far.sizes, hurtable, ways, senders)
     except NoTunnel as error:
         raise NotPossible(str(error)) from None
 

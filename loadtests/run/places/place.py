@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from pathlib import Path
 
 from drill.targets.target import Target as Hurtable
 from engine.errors import NotPossible
@@ -26,6 +27,7 @@ class Place:
         sizes: returns worker → bytes of its memory, its children's among them.
         hurtable: what faults may be done to; None where none may.
         ways: address → port of this machine that leads there.
+        inventory: says how to log in to the hosts of the group `locust`, which then send; None where this machine does.
     """
 
     env: str
@@ -33,6 +35,7 @@ class Place:
     sizes: Sizes
     hurtable: Hurtable | None = None
     ways: Mapping[Address, int] = field(default_factory=dict)
+    inventory: Path | None = None
 
     @property
     def host(self) -> HostSettings:
