@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import NotPossible
 from loadtests.judge.baseline import RUNS, Baseline
 from loadtests.judge.junit import write_junit
 from loadtests.record import Record
+from loadtests.report import PAGE, write_report
 from loadtests.run.generate import FIGURES, LOG, REPORT
 from loadtests.run.once import Asked, run_once
 from loadtests.run.outcome import broken, tell, tell_changes, worse
 from loadtests.run.progress import Telling
 
 KEPT, BROKEN, SATURATED = 0, 1, 3
-LOAD, JUNIT, PAGE, BASELINE = "load.json", "junit.xml", "report.html", "baseline.json"
+LOAD, JUNIT, BASELINE = "load.json", "junit.xml", "baseline.json"
 
 
 def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
@@ -52,7 +50,7 @@ def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
     for number, record in enumerate(records, start=1):
         place = folder / f"run-{number}" if runs > 1 else folder
         write_junit(place / JUNIT, record, changes if number == len(records) else ())
-        _page(record, place, records)
+        write_report(record, place, [one for one in records if one is not record])
     tell_changes(changes)
     if baseline and len(records) == runs:
         Baseline.of(records).write(folder / BASELINE)
@@ -91,13 +89,6 @@ def _before(asked: Asked, file: Path) -> Baseline | None:
             f"{file} is of another workload: {asked.profile.name} has changed since {found.runs[0].date}; {new}."
         )
     return found
-
-
-def _page(record: Record, folder: Path, records: Sequence[Record]) -> None:
-    """Write the page, where this checkout can."""
-    if importlib.util.find_spec("loadtests.report"):
-        report = importlib.import_module("loadtests.report")
-        report.write_report(record, folder, others=[one for one in records if one is not record])
 
 
 def _files(folder: Path, runs: int) -> list[Path]:
