@@ -237,6 +237,12 @@ class Celery(CeleryConfig, Section):
 
     prefix: ClassVar[str] = "celery_"
 
+    profile: Annotated[Literal["safe", "throughput", "latency", "long-running"], Word] = setting(
+        "safe",
+        "A bundle of defaults for what this inventory does not say itself; `celery_profile` in docs/settings.md lists "
+        "them, each with its reason.",
+        source="settings/bundles.py; measured: benchmarks/profiles",
+    )
     # the application
     app: Identifier = setting("tasks.app:app", "The application, as `celery --app` takes it.", apply=Apply.RESTART)
     imports: list[Identifier] = setting(

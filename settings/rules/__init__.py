@@ -25,6 +25,7 @@ from settings.rules import (
     tls,
     workers,
 )
+from settings.rules.origin import explained
 from settings.rules.rule import Rule, Violation
 
 # The order is that of docs/rules.md.
@@ -55,7 +56,7 @@ def findings(fleet: Fleet) -> Iterator[Problem]:
     """Judge a fleet by every rule; accepted risks come along, marked."""
     for rule in RULES:
         for violation in rule.check(fleet):
-            yield _problem(rule, violation)
+            yield _problem(rule, explained(fleet, rule, violation))
 
 
 def _problem(rule: Rule, violation: Violation) -> Problem:
