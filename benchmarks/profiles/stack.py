@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -60,11 +61,13 @@ def shipped(stack: Stack) -> Side:
     return Side("ours", commands, {**stack.environment, "PYTHONPATH": path})
 
 
-def plain(stack: Stack) -> Side:
-    """Return one worker with Celery's defaults, on the same Redis."""
+def plain(stack: Stack, **more: Any) -> Side:
+    """Return one worker with Celery's defaults, but for what is named, on the same Redis."""
     folder = stack.folder / "plain"
     folder.mkdir(exist_ok=True)
-    folder.joinpath("celeryconfig.py").write_text(PLAIN, encoding="utf-8")
+    folder.joinpath("celeryconfig.py").write_text(
+        PLAIN + "".join(f"{key} = {value!r}\n" for key, value in more.items()), encoding="utf-8"
+    )
     command = [sys.executable, "-m", "celery", "--app", "tasks.app:app", "worker"]
     return Side("defaults", [command], {**stack.environment, "PYTHONPATH": f"{folder}:{REPOSITORY}"})
 
@@ -79,7 +82,8 @@ def workers(stack: Stack, side: Side) -> Iterator[list[subprocess.Popen[bytes]]]
         running.callback(asker.close)
         wait_until("the workers answer", lambda: len(asker.control.ping(timeout=0.5)) == len(processes), START)
         yield processes
+        # Cold, as nothing is left to do: a warm stop may take half a minute.
         for process in processes:
-            process.terminate()
+            process.send_signal(signal.SIGQUIT)
         for process in processes:
-            process.wait(timeout=60)
+            process.wait(timeout=START)

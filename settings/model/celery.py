@@ -378,6 +378,12 @@ class Celery(CeleryConfig, Section):
     health_check_interval: Whole = setting(
         10, "PING a connection that was idle this long before it is used.", unit="seconds", source=CONFIG, le=86_400
     )
+    reuse_clients: Flag = setting(
+        False,
+        "Build one client of redis-py per channel, in place of one per operation, on the redis transport: a module of ours "
+        "below kombu's.",
+        source="redis-py #3624; measured; docs/decisions/022-one-client-per-channel.md",
+    )
     extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
 
     @property

@@ -1,0 +1,11 @@
+"""Measure the profiles, print their rows; exit 1 where a bound is exceeded."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.__main__ import show
+from benchmarks.profiles.measure import measure
+
+if __name__ == "__main__":
+    sys.exit(show(measure()))
