@@ -49,7 +49,10 @@ _QUIET = {
     "task_track_started": Value(False, "a write and a message per task; waiting is then not told from running"),
     "result_extended": Value(False, "name and arguments make a result longer than what a short task returns"),
     "worker_max_tasks_per_child": Value(
-        100_000, "1000 short tasks are two seconds: a child would hardly be warm before it is replaced"
+        100_000, "1000 short tasks are a second or two: children would be replaced all the time"
+    ),
+    "reuse_clients": Value(
+        True, "kombu builds a client of redis-py twice per task: docs/decisions/022-one-client-per-channel.md"
     ),
 }
 _ONE_EACH = {
@@ -64,7 +67,10 @@ BUNDLES: dict[str, Bundle] = {
         "Many short tasks. Late acks, reject-on-lost and results stay, events stay off.",
         settings=_QUIET,
         shape=_ONE_EACH,
-        unlimited=_SOLO,
+        unlimited={
+            **_SOLO,
+            "processes": Value(3, "one more than cores, as each waits for Redis at every step"),
+        },
     ),
     "latency": Bundle(
         "A task that somebody waits for. The same safety as throughput.",
@@ -126,7 +132,8 @@ def _for_group(bundle: Bundle, celery: Celery, worker: Worker) -> Iterator[tuple
     said = worker.model_fields_set
     if {"concurrency", "autoscale"} & said or worker.pool not in ("prefork", "solo"):
         return
-    values = {**bundle.shape, **(bundle.unlimited if _promises_no_limit(celery, worker) else {})}
+    solo = _promises_no_limit(celery, worker) and ("pool" not in said or worker.pool == "solo")
+    values = {**bundle.shape, **(bundle.unlimited if solo else {})}
     yield from ((name, one.value) for name, one in values.items() if name not in said)
 
 

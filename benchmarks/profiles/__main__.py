@@ -8,4 +8,8 @@ from benchmarks.__main__ import show
 from benchmarks.profiles.measure import measure
 
 if __name__ == "__main__":
-    sys.exit(show(measure()))
+    try:
+        rows = measure()
+    except RuntimeError as error:
+        sys.exit(f"nothing was measured: {error}")
+    sys.exit(show(rows))

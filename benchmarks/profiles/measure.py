@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -17,8 +18,8 @@ from benchmarks.profiles.stack import Side, plain, shipped, staged, workers
 from integration_tests.load.stack import REPOSITORY, Stack
 
 PAIRS = 5
-TASKS, WARM_UP = 4000, 400
-SINGLE = 200  # tasks that are sent one by one
+TASKS, WARM_UP = 3000, 300
+SINGLE = 150  # tasks that are sent one by one
 TIMEOUT = 60.0
 NO_LIMITS: dict[str, Any] = {"celery_task_time_limit": None, "celery_task_soft_time_limit": None}
 LIMITS = {"task_time_limit": 300, "task_soft_time_limit": 240}  # what our defaults promise
@@ -37,6 +38,7 @@ class Comparison:
     tells: Callable[[float], str]  # seconds, as a person reads them
     settings: Mapping[str, Any] = field(default_factory=dict)
     rival: Mapping[str, Any] = field(default_factory=dict)  # of Celery's configuration, besides the safety
+    without: Mapping[str, Any] = field(default_factory=dict)  # the rival is this profile with these settings of ours
 
 
 def a_drained_task(stack: Stack, side: Side) -> float:
@@ -81,6 +83,15 @@ COMPARISONS = (
         rival=LIMITS,
     ),
     Comparison(
+        figure="a drained task, throughput with / without celery_reuse_clients",
+        profile="throughput",
+        measure=a_drained_task,
+        allowed=1.0,
+        tells=lambda seconds: f"{1 / seconds:,.0f}/s",
+        settings=NO_LIMITS,
+        without={"celery_reuse_clients": False},
+    ),
+    Comparison(
         figure="delay().get() of add, p50, latency / Celery's defaults",
         profile="latency",
         measure=a_single_task,
@@ -98,14 +109,19 @@ def measure() -> list[dict[str, object]]:
         RuntimeError: if a task fails.
     """
     with tempfile.TemporaryDirectory() as name:
-        return [_row(Path(name) / str(number), comparison) for number, comparison in enumerate(COMPARISONS)]
+        try:
+            return [_row(Path(name) / str(number), comparison) for number, comparison in enumerate(COMPARISONS)]
+        except AssertionError as error:  # of what was waited for
+            raise RuntimeError(str(error)) from error
 
 
 def _row(folder: Path, comparison: Comparison) -> dict[str, object]:
-    stack = staged(folder, celery_profile=comparison.profile, **comparison.settings)
-    ours, theirs = shipped(stack), plain(stack, **comparison.rival)
-    with stack.redis_server():
-        pairs = [(comparison.measure(stack, ours), comparison.measure(stack, theirs)) for _ in range(PAIRS)]
+    said = {"celery_profile": comparison.profile, **comparison.settings}
+    stack = staged(folder / "ours", **said)
+    other = staged(folder / "other", **said, **comparison.without) if comparison.without else stack
+    ours, theirs = shipped(stack), shipped(other) if comparison.without else plain(stack, **comparison.rival)
+    with stack.redis_server(), other.redis_server() if comparison.without else nullcontext():
+        pairs = [(comparison.measure(stack, ours), comparison.measure(other, theirs)) for _ in range(PAIRS)]
     ratio = median(a / b for a, b in pairs)
     both = " against ".join(comparison.tells(median(side)) for side in zip(*pairs, strict=True))
     return {

@@ -63,7 +63,7 @@ def shipped(stack: Stack) -> Side:
 
 def plain(stack: Stack, **more: Any) -> Side:
     """Return one worker with Celery's defaults, but for what is named, on the same Redis."""
-    folder = stack.folder / "plain"
+    folder = stack.folder / "-".join(("plain", *more))
     folder.mkdir(exist_ok=True)
     folder.joinpath("celeryconfig.py").write_text(
         PLAIN + "".join(f"{key} = {value!r}\n" for key, value in more.items()), encoding="utf-8"
