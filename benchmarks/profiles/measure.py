@@ -121,7 +121,7 @@ def _row(folder: Path, comparison: Comparison) -> dict[str, object]:
     other = staged(folder / "other", **said, **comparison.without) if comparison.without else stack
     ours, theirs = shipped(stack), shipped(other) if comparison.without else plain(stack, **comparison.rival)
     with stack.redis_server(), other.redis_server() if comparison.without else nullcontext():
-        pairs = [(comparison.measure(stack, ours), comparison.measure(other, theirs)) for _ in range(PAIRS)]
+        pairs = [_pair(comparison, (stack, ours), (other, theirs)) for _ in range(PAIRS)]
     ratio = median(a / b for a, b in pairs)
     both = " against ".join(comparison.tells(median(side)) for side in zip(*pairs, strict=True))
     return {
@@ -132,3 +132,9 @@ def _row(folder: Path, comparison: Comparison) -> dict[str, object]:
         "detail": f"{both}; {1 / ratio:.2f} times as fast ({min(b / a for a, b in pairs):.2f} to "
         f"{max(b / a for a, b in pairs):.2f}), medians of {PAIRS} pairs",
     }
+
+
+def _pair(comparison: Comparison, ours: tuple[Stack, Side], theirs: tuple[Stack, Side]) -> tuple[float, float]:
+    pair = (comparison.measure(*ours), comparison.measure(*theirs))
+    print(f"{comparison.figure}: {' against '.join(map(comparison.tells, pair))}", flush=True)
+    return pair

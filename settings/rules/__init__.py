@@ -55,8 +55,8 @@ BY_ID = {rule.id: rule for rule in RULES}
 def findings(fleet: Fleet) -> Iterator[Problem]:
     """Judge a fleet by every rule; accepted risks come along, marked."""
     for rule in RULES:
-        for violation in rule.check(fleet):
-            yield _problem(rule, explained(fleet, rule, violation))
+        for violation in explained(fleet, rule, list(rule.check(fleet))):
+            yield _problem(rule, violation)
 
 
 def _problem(rule: Rule, violation: Violation) -> Problem:
