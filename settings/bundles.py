@@ -51,9 +51,7 @@ _QUIET = {
     "worker_max_tasks_per_child": Value(
         100_000, "1000 short tasks are a second or two: children would be replaced all the time"
     ),
-    "reuse_clients": Value(
-        True, "kombu builds a client of redis-py twice per task: docs/decisions/022-one-client-per-channel.md"
-    ),
+    "reuse_clients": Value(True, "kombu builds a client of redis-py twice per task: docs/decisions/022-two-brakes.md"),
 }
 _ONE_EACH = {
     "processes": Value(2, "one worker per core; say `processes` where there are more than two"),
@@ -74,7 +72,12 @@ BUNDLES: dict[str, Bundle] = {
     ),
     "latency": Bundle(
         "A task that somebody waits for. The same safety as throughput.",
-        settings=_QUIET,
+        settings={
+            **_QUIET,
+            "timer_slack": Value(
+                1, "who waits for a result yields by sleep(0), of which each lasts as long as timers may be late"
+            ),
+        },
         shape=_ONE_EACH,
         unlimited=_SOLO,
     ),

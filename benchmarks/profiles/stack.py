@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import configparser
+import os
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 
-from integration_tests.load.stack import REPOSITORY, START, Stack, started
+from integration_tests.load.stack import REPOSITORY, START, Stack
 from integration_tests.waiting import wait_until
 
 QUEUE = "celery"  # Celery's own default, and ours
@@ -77,13 +78,29 @@ def workers(stack: Stack, side: Side) -> Iterator[list[subprocess.Popen[bytes]]]
     """Run a side's workers until the end of the block; all answer when it begins."""
     with ExitStack() as running:
         log = stack.folder / f"{side.name}.log"
-        processes = [running.enter_context(started(command, log, dict(side.environment))) for command in side.commands]
+        processes = [running.enter_context(_running(command, log, side.environment)) for command in side.commands]
         asker = Celery("asker", broker=stack.target("control").broker, set_as_current=False)
         running.callback(asker.close)
         wait_until("the workers answer", lambda: len(asker.control.ping(timeout=0.5)) == len(processes), START)
         yield processes
-        # Cold, as nothing is left to do: a warm stop may take half a minute.
-        for process in processes:
-            process.send_signal(signal.SIGQUIT)
-        for process in processes:
-            process.wait(timeout=START)
+
+
+@contextmanager
+def _running(command: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker in a group of its own, and kill the group: children that outlive their parent would load the next."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -14,7 +14,7 @@ celery_workers:
 
 
 def test_a_profile_that_is_deployed_runs_as_it_says_and_is_verified(stack: Clone) -> None:
-    """throughput: two solo workers where no limit is promised, two with one child each where one is; safe again after it."""
+    """throughput: three solo workers where no limit is promised, two with one child each where one is; safe again after it."""
     stack.override_file.write_text(THROUGHPUT)
     stack.make("deploy", "ENV=local")
     rows = stack.verify()
@@ -23,6 +23,7 @@ def test_a_profile_that_is_deployed_runs_as_it_says_and_is_verified(stack: Clone
     assert pools == {
         "fast-1": "solo, 1 slot",
         "fast-2": "solo, 1 slot",
+        "fast-3": "solo, 1 slot",
         "slow-1": "prefork, 1 slot",
         "slow-2": "prefork, 1 slot",
     }

@@ -382,7 +382,15 @@ class Celery(CeleryConfig, Section):
         False,
         "Build one client of redis-py per channel, in place of one per operation, on the redis transport: a module of ours "
         "below kombu's.",
-        source="redis-py #3624; measured; docs/decisions/022-one-client-per-channel.md",
+        source="redis-py #3624; measured; docs/decisions/022-two-brakes.md",
+    )
+    timer_slack: Positive | None = setting(
+        None,
+        "How late Linux may end a sleep of the thread that reads the configuration first, and of those it starts; empty is "
+        "Linux's own, 50. A client that waits for a result yields by sleep(0), several times per result.",
+        unit="microseconds",
+        source="prctl(2), PR_SET_TIMERSLACK; celery 5.7 backends/asynchronous.py; measured; docs/decisions/022-two-brakes.md",
+        le=1000,
     )
     extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
 
