@@ -1,4 +1,4 @@
-"""Measure the profiles, print their rows; exit 1 where a bound is exceeded."""
+"""Measure the profiles, or those whose figure holds a word that is given: `… get limits`; exit 1 where a bound is exceeded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.profiles.measure import measure
 
 if __name__ == "__main__":
     try:
-        rows = measure()
+        rows = measure(*sys.argv[1:])
     except RuntimeError as error:
         sys.exit(f"nothing was measured: {error}")
     sys.exit(show(rows))
