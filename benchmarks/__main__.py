@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import converge, generator, stage
+from benchmarks.profiles import measure as profiles
 from engine.errors import NotPossible
 
 RESULT = Path("build/benchmark.json")
@@ -22,20 +23,25 @@ def main() -> int:
     # So that the containers are removed however it ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        rows = [*stage.measure(), *generator.measure(), *_converge()]
+        rows = [*stage.measure(), *generator.measure(), *profiles.measure(), *_converge()]
     except RuntimeError as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return show(rows)
+
+
+def show(rows: list[dict[str, object]]) -> int:
+    """Print the rows; return 1 where a bound is exceeded."""
     table = Table("figure", "value", "bound", "detail", title="make benchmark")
     for row in rows:
         table.add_row(
             str(row["figure"]), f"{row['value']} {row['unit']}", f"{row['bound']} {row['unit']}", str(row["detail"])
         )
     Console(width=120).print(table)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     exceeded = [str(row["figure"]) for row in rows if float(str(row["value"])) > float(str(row["bound"]))]
     if exceeded:
         print(f"exceeded: {', '.join(exceeded)}", file=sys.stderr)

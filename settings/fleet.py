@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from settings.bundles import Given
 from settings.model import Backup, Celery, Firewall, Host, Load, Redis, Sentinel, Stack, Tls
 from settings.model.celery import Worker
 from settings.model.redis import RedisInstance
@@ -36,6 +37,7 @@ class HostSettings:
     celery: Celery
     backup: Backup
     load: Load
+    given: Given = field(default_factory=Given)  # by celery_profile
 
     @property
     def name(self) -> str:

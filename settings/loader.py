@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from settings import bundles
 from settings.describe import Section
 from settings.fleet import Fleet, HostSettings
 from settings.inventory import read_inventory
@@ -138,7 +139,9 @@ def _read_host(host: RawHost, address: str) -> tuple[HostSettings | None, list[P
         and isinstance(load_, Load)
     ):
         raise TypeError("SECTIONS are not in the order in which they are read")
-    return HostSettings(host, address, stack, host_, firewall, redis, tls, sentinel, celery, backup, load_), problems
+    celery, given = bundles.apply(celery)
+    sections = (stack, host_, firewall, redis, tls, sentinel, celery, backup, load_)
+    return HostSettings(host, address, *sections, given), problems
 
 
 def read_fleet(hosts: Mapping[str, RawHost], addresses: Mapping[str, str]) -> tuple[Fleet | None, list[Problem]]:

@@ -103,8 +103,16 @@ def _change(key: Key, before: list[float], after: list[float]) -> Change:
         low, centre, high = interval(before, after, relative=relative, level=LEVEL)
         outcome = _outcome(measure, low, centre, high)
         if relative:
-            low, high = math.exp(low), math.exp(high)
+            low, high = _times(low), _times(high)
     return Change(measure, task, was, now, low, high, relative, outcome, (len(before), len(after)))
+
+
+def _times(logarithm: float) -> float:
+    """Return how many times as much a logarithm says; infinity where no float holds it."""
+    try:
+        return math.exp(logarithm)
+    except OverflowError:
+        return math.inf
 
 
 def _outcome(measure: str, low: float, centre: float, high: float) -> Outcome:

@@ -7,8 +7,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from settings.describe import Section, described
+from settings.generate.bundles_doc import bundles_doc
 from settings.generate.human import default_of, flow, item_of, items_of, linked, optional, type_name
-from settings.model import SECTIONS
+from settings.model import SECTIONS, Celery
 from settings.model.redis import RedisInstance, RedisOptions
 
 HEAD = """\
@@ -32,6 +33,8 @@ def settings_doc() -> str:
     parts = [HEAD]
     for section in SECTIONS:
         parts.append(_section(section))
+        if section is Celery:
+            parts.append(bundles_doc())
         parts.extend(_item(name, model) for name, model in items_of(section.prefix, section))
     return "\n".join(parts)
 

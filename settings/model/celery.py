@@ -238,6 +238,12 @@ class Celery(CeleryConfig, Section):
 
     prefix: ClassVar[str] = "celery_"
 
+    profile: Annotated[Literal["safe", "throughput", "latency", "long-running"], Word] = setting(
+        "safe",
+        "A bundle of defaults for what this inventory does not say itself; `celery_profile` in docs/settings.md lists "
+        "them, each with its reason.",
+        source="settings/bundles.py; measured: benchmarks/profiles",
+    )
     # the application
     app: Identifier = setting("tasks.app:app", "The application, as `celery --app` takes it.", apply=Apply.RESTART)
     imports: list[Identifier] = setting(
@@ -372,6 +378,20 @@ class Celery(CeleryConfig, Section):
     socket_keepalive: Flag = setting(True, "Probe idle connections.", source=CONFIG)
     health_check_interval: Whole = setting(
         10, "PING a connection that was idle this long before it is used.", unit="seconds", source=CONFIG, le=86_400
+    )
+    reuse_clients: Flag = setting(
+        False,
+        "Build one client of redis-py per channel, in place of one per operation, on the redis transport: a module of ours "
+        "below kombu's.",
+        source="redis-py #3624; measured; docs/decisions/023-two-brakes.md",
+    )
+    timer_slack: Positive | None = setting(
+        None,
+        "How late Linux may end a sleep of the thread that reads the configuration first, and of those it starts; empty is "
+        "Linux's own, 50. A client that waits for a result yields by sleep(0), several times per result.",
+        unit="microseconds",
+        source="prctl(2), PR_SET_TIMERSLACK; celery 5.7 backends/asynchronous.py; measured; docs/decisions/023-two-brakes.md",
+        le=1000,
     )
     extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
 

@@ -28,6 +28,7 @@ from settings.rules import (
     workers,
     workloads,
 )
+from settings.rules.origin import explained
 from settings.rules.rule import Rule, Violation
 
 # The order is that of docs/rules.md.
@@ -60,7 +61,7 @@ BY_ID = {rule.id: rule for rule in RULES}
 def findings(fleet: Fleet) -> Iterator[Problem]:
     """Judge a fleet by every rule; accepted risks come along, marked."""
     for rule in RULES:
-        for violation in rule.check(fleet):
+        for violation in explained(fleet, rule, list(rule.check(fleet))):
             yield _problem(rule, violation)
 
 

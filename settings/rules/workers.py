@@ -99,6 +99,7 @@ ONLY = {
         "unacked_restore_interval",
         "unacked_restore_throttle",
         "unacked_mutex_expire",
+        "reuse_clients",
     ),
     "redis-plus": ("delivery_limit",),
 }

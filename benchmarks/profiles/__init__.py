@@ -1,0 +1,1 @@
+"""What the profiles gain that `celery_profile` names; `python -m benchmarks.profiles` measures them alone."""
