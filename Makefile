@@ -134,6 +134,9 @@ scaling: _env $(VENV)/.dev ## how many workers does a RATE=… need at P95=0.2 s
 	  SECONDS TOLERANCE SEED,$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z) "$($(word))")) \
 	  $(foreach setting,$(SET),--set $(setting))
 
+performance: $(VENV)/.dev ## take the figures of the last benchmarks over into docs/performance.md
+	@python -m benchmarks.performance_doc --take
+
 promises: $(VENV)/.dev ## take the figures of the last `make integration` and drills over into docs/promises.md
 	@python -m integration_tests.promises_doc --take
 
@@ -155,7 +158,7 @@ _test_fast:
 	@pytest unit_tests $(addprefix integration_tests/,settings backup) -ra
 
 _test_slow:
-	@pytest $(addprefix integration_tests/,drill local hosts) -ra
+	@pytest $(addprefix integration_tests/,drill load local hosts) -ra
 
 lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of generated files
 	@ruff format --check .
@@ -165,13 +168,15 @@ lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of genera
 	@ANSIBLE_INVENTORY=inventories/production ansible-lint --offline --strict
 	@python -m settings generate --check
 	@python -m integration_tests.promises_doc --check
+	@python -m benchmarks.performance_doc --check
 
 generate: $(VENV)/.dev ## write docs/settings.md, docs/rules.md and the roles' defaults from settings/
 	@python -m settings generate
 	@python -m integration_tests.promises_doc
+	@python -m benchmarks.performance_doc
 
-benchmark: $(VENV)/.dev ## measure staging, and a re-converge of everything against Redis alone
-	@python -m benchmarks
+benchmark: $(VENV)/.dev ## measure what the project promises of its speed, each figure against its rival (ONLY="stage generator profiles converge")
+	@python -m benchmarks $(ONLY)
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew, with hashes
 	@for name in uv stack dev worker worker-plus locust; do \
@@ -191,4 +196,4 @@ $(VENV)/.dev: requirements/uv.txt requirements/dev.txt | scripts/bootstrap
 	@touch $(VENV)/.stack
 
 .PHONY: up down status logs clean validate plan deploy verify stage backup restore secrets certificates test lint generate benchmark requirements help \
-  engine hosts hosts-gone integration drill load scaling promises _env _renew
+  engine hosts hosts-gone integration drill load scaling promises performance _env _renew

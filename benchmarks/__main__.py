@@ -1,51 +1,35 @@
-"""Measure, print a table, write build/benchmark.json; exit 1 where a bound is exceeded."""
+"""Measure all, or the parts that are named; print a table, keep it in build/benchmark.json; exit 1 where a bound is exceeded."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
-from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Callable, Sequence
 
 from benchmarks import converge, generator, stage
 from benchmarks.profiles import measure as profiles
+from benchmarks.results import report
 from engine.errors import NotPossible
 
-RESULT = Path("build/benchmark.json")
 INTERRUPTED = 130  # as a shell has it
 
 
-def main() -> int:
-    """Run every benchmark."""
+def main(names: Sequence[str]) -> int:
+    """Run the benchmarks of these names; without any, every one."""
+    unknown = sorted(set(names) - set(PARTS))
+    if unknown:
+        print(f"ONLY={unknown[0]} is not known: choose of {', '.join(PARTS)}.", file=sys.stderr)
+        return 2
     # So that the containers are removed however it ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        rows = [*stage.measure(), *generator.measure(), *profiles.measure(), *_converge()]
+        rows = [row for name in names or PARTS for row in PARTS[name]()]
     except RuntimeError as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    return show(rows)
-
-
-def show(rows: list[dict[str, object]]) -> int:
-    """Print the rows; return 1 where a bound is exceeded."""
-    table = Table("figure", "value", "bound", "detail", title="make benchmark")
-    for row in rows:
-        table.add_row(
-            str(row["figure"]), f"{row['value']} {row['unit']}", f"{row['bound']} {row['unit']}", str(row["detail"])
-        )
-    Console(width=120).print(table)
-    exceeded = [str(row["figure"]) for row in rows if float(str(row["value"])) > float(str(row["bound"]))]
-    if exceeded:
-        print(f"exceeded: {', '.join(exceeded)}", file=sys.stderr)
-    return 1 if exceeded else 0
+    return report(rows, " ".join(["make benchmark", *([f'ONLY="{" ".join(names)}"'] if names else [])]))
 
 
 def _converge() -> list[dict[str, object]]:
@@ -57,5 +41,13 @@ def _converge() -> list[dict[str, object]]:
         return []
 
 
+PARTS: dict[str, Callable[[], list[dict[str, object]]]] = {
+    "stage": stage.measure,
+    "generator": generator.measure,
+    "profiles": profiles.measure,
+    "converge": _converge,
+}
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

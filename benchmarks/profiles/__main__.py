@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.__main__ import show
 from benchmarks.profiles.measure import measure
+from benchmarks.results import report
 
 if __name__ == "__main__":
     try:
         rows = measure(*sys.argv[1:])
     except RuntimeError as error:
         sys.exit(f"nothing was measured: {error}")
-    sys.exit(show(rows))
+    sys.exit(report(rows, " ".join(["python -m benchmarks.profiles", *sys.argv[1:]])))
