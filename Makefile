@@ -126,7 +126,7 @@ drill: _env $(VENV)/.dev ## let faults loose for MINUTES=5 by a SEED, on contain
 scaling: ENV := $(or $(ENV),integration)
 scaling: _env $(VENV)/.dev ## how many workers does a RATE=… need at P95=0.2 s? sweeps WORKERS=1,2,4,6 x CONCURRENCY=4 of PROFILE=scaling in containers
 	@python -m loadtests.scaling $(INVENTORY) --matrix "$(MATRIX)" $(foreach word,WORKERS CONCURRENCY PROFILE GROUP RATE P95 OUTAGE \
-	  SECONDS TOLERANCE SEED,$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z) "$($(word))")) \
+	  ROUNDS SECONDS TOLERANCE SEED,$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z) "$($(word))")) \
 	  $(foreach setting,$(SET),--set $(setting))
 
 promises: $(VENV)/.dev ## take the figures of the last `make integration` and drills over into docs/promises.md

@@ -201,5 +201,5 @@ def test_the_command_does_the_same_again() -> None:
     assert plan.sizes == (1, 2, 4)
     assert plan.command == (
         "make scaling ENV=integration WORKERS=1,2,4 CONCURRENCY=4 PROFILE=scaling GROUP=main RATE=200 P95=0.2 OUTAGE=60 "
-        "SECONDS=4 TOLERANCE=0.15 SEED=1"
+        "ROUNDS=2 SECONDS=4 TOLERANCE=0.15 SEED=1"
     )
