@@ -14,7 +14,7 @@ from typing import Any
 
 PARAMETERS = 3
 NOTHING = 1e-5  # of contention and coherency: what a fit leaves of a zero, and a peak beyond 300 workers
-ODD = 0.05  # share by which a measurement may be off before it counts less: one of them met another's load
+ODD = 0.05  # share by which a measurement may be off before it counts less: it may have met another load
 DRAWS = 300  # fits to resampled measurements
 CONFIDENCE = 0.95
 Interval = tuple[float, float]
@@ -138,7 +138,7 @@ def _least_squares(workers: Any, rates: Any) -> Law:
         sigma=rates / most,
         bounds=([0, 0, 0], [np.inf, 1, np.inf]),
         x_scale="jac",
-        loss="soft_l1",
+        loss="cauchy",
         f_scale=ODD,
         max_nfev=2000,
     )

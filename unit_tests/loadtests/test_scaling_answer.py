@@ -139,6 +139,16 @@ def test_one_that_does_not_hold_fails(measured: float, p95: float) -> None:
     assert any(sentence.startswith("FAILS") for sentence in sentences(found, "60"))
 
 
+def test_measurements_that_contradict_each_other_are_told_as_such() -> None:
+    found = outcome()
+    assert found.curves[0].unsteady == []
+    found.curves[0].drains.append(Throughput(6, 400, 150.0))
+    assert any(
+        sentence.startswith("not steady: 6 workers with 4 slots each carried 150 to 333 tasks/s")
+        for sentence in sentences(found, "60")
+    )
+
+
 def test_where_there_is_no_answer_what_was_measured_stands_with_the_reason(tmp_path: Path) -> None:
     found = outcome()
     found.answer = found.check = None
