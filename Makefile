@@ -131,7 +131,7 @@ load: _env $(VENV)/.dev ## does it keep its objectives under load? PROFILE=smoke
 scaling: ENV := $(or $(ENV),integration)
 scaling: _env $(VENV)/.dev ## how many workers does a RATE=… need at P95=0.2 s? sweeps WORKERS=1,2,4,6 x CONCURRENCY=4 of PROFILE=scaling in containers
 	@python -m loadtests.scaling $(INVENTORY) --matrix "$(MATRIX)" $(foreach word,WORKERS CONCURRENCY PROFILE GROUP RATE P95 OUTAGE \
-	  SECONDS TOLERANCE SEED,$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z) "$($(word))")) \
+	  ROUNDS SECONDS TOLERANCE SEED,$(if $($(word)),--$(shell echo $(word) | tr A-Z a-z) "$($(word))")) \
 	  $(foreach setting,$(SET),--set $(setting))
 
 performance: $(VENV)/.dev ## take the figures of the last benchmarks over into docs/performance.md

@@ -20,7 +20,7 @@ from loadtests.scaling.drain import Drainer
 from settings.loads import shipped
 
 LONG = 180.0  # seconds
-TINY = ("--workers", "1,2,4", "--concurrency", "2", "--seconds", "1")
+TINY = ("--workers", "1,2,4", "--concurrency", "2", "--rounds", "1", "--seconds", "1")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 
 PARAMETERS = 3
 NOTHING = 1e-5  # of contention and coherency: what a fit leaves of a zero, and a peak beyond 300 workers
+ODD = 0.05  # share by which a measurement may be off before it counts less: it may have met another load
 DRAWS = 300  # fits to resampled measurements
 CONFIDENCE = 0.95
 Interval = tuple[float, float]
@@ -79,7 +80,7 @@ class Fit:
 
 
 def fit(points: Sequence[tuple[int, float]], seed: int = 1) -> Fit:
-    """Fit the law by non-linear least squares of relative errors, and bootstrap its residuals.
+    """Fit the law by robust non-linear least squares of relative errors, and bootstrap its residuals.
 
     Args:
         points: workers, and the tasks per second that were measured with them; a size may be there several times.
@@ -97,13 +98,17 @@ def fit(points: Sequence[tuple[int, float]], seed: int = 1) -> Fit:
     if any(not rate > 0 for _, rate in points):
         raise ValueError(f"a throughput of {min(rate for _, rate in points):g} tasks/s is no measurement.")
     import numpy as np
+    from scipy.special import ndtri, stdtrit
 
     workers = np.array([float(one) for one, _ in points])
     rates = np.array([float(rate) for _, rate in points])
     law = _least_squares(workers, rates)
     told = np.array([law.at(one) for one in workers])
-    # a fit of three parameters takes part of the noise for its own
-    residuals = (rates / told - 1) * math.sqrt(len(points) / (len(points) - PARAMETERS))
+    # A fit of three parameters takes part of the noise for its own; and of few measurements the noise itself is in doubt,
+    # for which Student's t stands in place of the normal distribution.
+    free, edge = len(points) - PARAMETERS, (1 + CONFIDENCE) / 2
+    few = float(stdtrit(free, edge) / ndtri(edge))
+    residuals = (rates / told - 1) * math.sqrt(len(points) / free) * few
     residuals -= residuals.mean()
     draw = np.random.default_rng(seed)
     laws = [
@@ -133,6 +138,8 @@ def _least_squares(workers: Any, rates: Any) -> Law:
         sigma=rates / most,
         bounds=([0, 0, 0], [np.inf, 1, np.inf]),
         x_scale="jac",
+        loss="cauchy",
+        f_scale=ODD,
         max_nfev=2000,
     )
     waiting, agreeing = (float(one) if one > NOTHING else 0.0 for one in (contention, coherency))

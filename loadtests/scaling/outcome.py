@@ -13,6 +13,8 @@ from typing import Any
 from loadtests.scaling.answer import Latency, Memory
 from loadtests.scaling.law import Fit, Interval, Law
 
+STEADY = 1.3  # times the slowest that the fastest measurement of a size may be
+
 
 @dataclass(frozen=True)
 class Throughput:
@@ -40,6 +42,12 @@ class Curve:
     def largest(self) -> int:
         """The most workers that were measured."""
         return max(one.workers for one in self.drains)
+
+    @property
+    def unsteady(self) -> list[int]:
+        """The sizes whose measurements differ so much that something else took the cores meanwhile."""
+        sizes = sorted({one.workers for one in self.drains})
+        return [size for size in sizes if max(self.rates(size)) > STEADY * min(self.rates(size))]
 
     def rates(self, workers: int) -> list[float]:
         """Return what was measured with so many workers, in tasks per second."""

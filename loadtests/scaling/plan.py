@@ -29,6 +29,7 @@ class Plan:
     rate: float | None  # tasks per second that have to be carried; None is half of what can be
     bound: float  # seconds that 95 % of them may take
     outage: float  # seconds of arrivals that Redis has to hold
+    rounds: int  # how often every size is measured, down and up
     seconds: float  # that a measurement takes
     tolerance: float  # share by which a prediction may be wrong
     seed: int
@@ -47,6 +48,7 @@ class Plan:
             **({} if self.rate is None else {"RATE": f"{self.rate:g}"}),
             "P95": f"{self.bound:g}",
             "OUTAGE": f"{self.outage:g}",
+            "ROUNDS": self.rounds,
             "SECONDS": f"{self.seconds:g}",
             "TOLERANCE": f"{self.tolerance:g}",
             "SEED": self.seed,
@@ -73,6 +75,7 @@ def read(words: list[str] | None = None) -> Plan:
     parser.add_argument("--rate", help="tasks per second to be carried; half of the most if not said")
     parser.add_argument("--p95", default="0.2", help="seconds that 95 %% of the tasks may take (%(default)s)")
     parser.add_argument("--outage", default="60", help="seconds of arrivals that Redis has to hold (%(default)s)")
+    parser.add_argument("--rounds", default="2", help="how often every size is measured, down and up (%(default)s)")
     parser.add_argument("--seconds", default="4", help="that a measurement takes (%(default)s)")
     parser.add_argument("--tolerance", default="0.15", help="share by which a prediction may be wrong (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the mix and of arrivals (%(default)s)")
@@ -99,6 +102,7 @@ def read(words: list[str] | None = None) -> Plan:
         rate=None if asked.rate is None else _number("RATE", asked.rate),
         bound=_number("P95", asked.p95),
         outage=_number("OUTAGE", asked.outage, zero=True),
+        rounds=_numbers("ROUNDS", asked.rounds)[0],
         seconds=_number("SECONDS", asked.seconds),
         tolerance=_number("TOLERANCE", asked.tolerance),
         seed=asked.seed,

@@ -104,10 +104,16 @@ def check(found: Check, wanted: Answer) -> list[str]:
 
 def sentences(outcome: Outcome, outage: str) -> list[str]:
     """Return what stands below the tables."""
+    noise = [
+        f"not steady: {size} workers with {curve.concurrency} slots each carried {min(curve.rates(size)):,.0f} to "
+        f"{max(curve.rates(size)):,.0f} tasks/s; something else took the cores meanwhile: measure on a quiet machine"
+        for curve in outcome.curves
+        for size in curve.unsteady
+    ]
     if not outcome.answer or not outcome.check:
-        return [f"no answer: {outcome.refusal}"]
+        return [*noise, f"no answer: {outcome.refusal}"]
     needs = [memory(one, outage) for one in outcome.answer.memory]
-    return [answer(outcome.answer), *needs, *check(outcome.check, outcome.answer)]
+    return [*noise, answer(outcome.answer), *needs, *check(outcome.check, outcome.answer)]
 
 
 def tell(outcome: Outcome, outage: str) -> None:

@@ -139,6 +139,16 @@ def test_one_that_does_not_hold_fails(measured: float, p95: float) -> None:
     assert any(sentence.startswith("FAILS") for sentence in sentences(found, "60"))
 
 
+def test_measurements_that_contradict_each_other_are_told_as_such() -> None:
+    found = outcome()
+    assert found.curves[0].unsteady == []
+    found.curves[0].drains.append(Throughput(6, 400, 150.0))
+    assert any(
+        sentence.startswith("not steady: 6 workers with 4 slots each carried 150 to 333 tasks/s")
+        for sentence in sentences(found, "60")
+    )
+
+
 def test_where_there_is_no_answer_what_was_measured_stands_with_the_reason(tmp_path: Path) -> None:
     found = outcome()
     found.answer = found.check = None
@@ -201,5 +211,5 @@ def test_the_command_does_the_same_again() -> None:
     assert plan.sizes == (1, 2, 4)
     assert plan.command == (
         "make scaling ENV=integration WORKERS=1,2,4 CONCURRENCY=4 PROFILE=scaling GROUP=main RATE=200 P95=0.2 OUTAGE=60 "
-        "SECONDS=4 TOLERANCE=0.15 SEED=1"
+        "ROUNDS=2 SECONDS=4 TOLERANCE=0.15 SEED=1"
     )

@@ -59,6 +59,12 @@ def test_a_further_measurement_lies_where_it_is_expected() -> None:
     assert inside >= 0.8 * RUNS
 
 
+def test_one_measurement_that_met_another_load_does_not_bend_the_law() -> None:
+    points = measured(TRUTH, 0.02) * 2
+    points[3] = (points[3][0], points[3][1] / 2)
+    assert fit(points).law.at(5) == pytest.approx(TRUTH.at(5), rel=0.05)
+
+
 def test_the_interval_grows_with_the_noise() -> None:
     def width(noise: float) -> float:
         least, most = fit(measured(TRUTH, noise)).interval(lambda law: law.rate)
