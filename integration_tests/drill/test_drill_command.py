@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ def _cut_hosts(owner: int) -> list[str]:
     return [str(host.name) for host in hosts if host.exec_run(["nft", "list", "table", "inet", "bench"])[0] == 0]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Start processes that Ctrl-C ends: what a shell starts in the background ignores it, and so would what that starts."""
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a handler, other than "ignore", is not inherited
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
 def test_a_drill_that_is_ended_in_the_middle_of_a_cut_leaves_nothing_behind(
     tmp_path: Path, ended_by: signal.Signals
