@@ -39,9 +39,11 @@ def _begin(**_: Any) -> None:
 @events.test_stopping.add_listener  # type: ignore[untyped-decorator]
 def _end(**_: Any) -> None:
     total = _environment[0].stats.total
+    errors = "; ".join(f"{one.occurrences} {one.error}" for one in _environment[0].stats.errors.values())
     told = {name: value - _at[name] for name, value in _now().items()} | {
         "all_tasks": float(total.num_requests),
         "failures": float(total.num_failures),
+        "errors": errors,
     }
     file = Path(os.environ[FILE])
     half = file.with_suffix(".half")
