@@ -12,7 +12,7 @@ from statistics import median
 from benchmarks.profiles.stack import Place, workers
 from integration_tests.load.stack import REPOSITORY
 
-TASKS, WARM_UP = 150, 20
+TASKS, WARM_UP = 300, 20
 PAUSE = 0.01  # seconds between two: nothing queues
 TIMEOUT = 10.0  # seconds that a client may take to end
 
