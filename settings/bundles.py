@@ -51,7 +51,8 @@ _QUIET = {
     "worker_max_tasks_per_child": Value(
         100_000, "1000 short tasks are a second or two: children would be replaced all the time"
     ),
-    "reuse_clients": Value(True, "kombu builds a client of redis-py twice per task: docs/decisions/023-two-brakes.md"),
+    "reuse_clients": Value(True, "kombu builds a client of redis-py twice per task: docs/decisions/023-brakes.md"),
+    "one_step_results": Value(True, "a step less that waits for Redis, of the four per task"),
 }
 _ONE_EACH = {
     "processes": Value(2, "one worker per core; say `processes` where there are more than two"),

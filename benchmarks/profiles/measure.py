@@ -1,30 +1,43 @@
-"""What a profile gains over Celery's own defaults with the same safety, on the same Redis, in turn."""
+"""What a profile gains over Celery's own defaults with the same safety, on a Redis of the same settings, in turn."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.profiles import single
 from benchmarks.profiles.drain import drain
-from benchmarks.profiles.stack import Side, plain, shipped, staged, workers
-from integration_tests.load.stack import REPOSITORY, Stack
+from benchmarks.profiles.stack import Place, plain, shipped, staged, workers
 
 PAIRS = 5
 TASKS, WARM_UP = 3000, 300
-SINGLE = 150  # tasks that are sent one by one
-TIMEOUT = 60.0
 NO_LIMITS: dict[str, Any] = {"celery_task_time_limit": None, "celery_task_soft_time_limit": None}
 LIMITS = {"task_time_limit": 300, "task_soft_time_limit": 240}  # what our defaults promise
 
-Measure = Callable[[Stack, Side], float]
+Pair = tuple[float, float]  # seconds: ours, and the rival's
+
+
+def drained(ours: Place, theirs: Place) -> Pair:
+    """Return the seconds that workers need per task, one side after the other: each has the machine for itself."""
+    return _drained(ours), _drained(theirs)
+
+
+def _drained(place: Place) -> float:
+    with workers(*place):
+        drain(place[0], WARM_UP)
+        return 1 / drain(place[0], TASKS)
+
+
+def _a_second(seconds: float) -> str:
+    return f"{1 / seconds:,.0f}/s"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.2f} ms"
 
 
 @dataclass(frozen=True)
@@ -33,71 +46,49 @@ class Comparison:
 
     figure: str
     profile: str
-    measure: Measure  # seconds
     allowed: float  # ours / theirs
-    tells: Callable[[float], str]  # seconds, as a person reads them
     settings: Mapping[str, Any] = field(default_factory=dict)
     rival: Mapping[str, Any] = field(default_factory=dict)  # of Celery's configuration, besides the safety
     without: Mapping[str, Any] = field(default_factory=dict)  # the rival is this profile with these settings of ours
+    pair: Callable[[Place, Place], Pair] = drained
+    tells: Callable[[float], str] = _a_second
 
 
-def a_drained_task(stack: Stack, side: Side) -> float:
-    """Return the seconds that workers need per task."""
-    with workers(stack, side):
-        drain(stack, WARM_UP)
-        return 1 / drain(stack, TASKS)
-
-
-def a_single_task(stack: Stack, side: Side) -> float:
-    """Return the median of delay().get() at a low rate, in seconds, by a client that is configured as the workers are."""
-    with workers(stack, side):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.profiles.one_by_one", str(SINGLE)],
-            env={**side.environment, "PYTHONPATH": f"{side.environment['PYTHONPATH']}:{REPOSITORY}"},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    if done.returncode:
-        raise RuntimeError(f"{side.name}: {done.stderr[-2000:]}")
-    return float(median(json.loads(done.stdout)))
-
-
-# What issue "Load tests" asks for.
+# What issue "Load tests" asks for; and that a module of ours below kombu and Celery is worth it.
 COMPARISONS = (
     Comparison(
         figure="a drained task, throughput / Celery's defaults, no limits promised",
         profile="throughput",
-        measure=a_drained_task,
         allowed=1 / 1.8,
-        tells=lambda seconds: f"{1 / seconds:,.0f}/s",
         settings=NO_LIMITS,
     ),
     Comparison(
         figure="a drained task, throughput / Celery's defaults, both with limits",
         profile="throughput",
-        measure=a_drained_task,
         allowed=1 / 1.5,
-        tells=lambda seconds: f"{1 / seconds:,.0f}/s",
         rival=LIMITS,
     ),
     Comparison(
         figure="a drained task, throughput with / without celery_reuse_clients",
         profile="throughput",
-        measure=a_drained_task,
         allowed=1.0,
-        tells=lambda seconds: f"{1 / seconds:,.0f}/s",
         settings=NO_LIMITS,
         without={"celery_reuse_clients": False},
     ),
     Comparison(
+        figure="a drained task, throughput with / without celery_one_step_results",
+        profile="throughput",
+        allowed=1.0,
+        settings=NO_LIMITS,
+        without={"celery_one_step_results": False},
+    ),
+    Comparison(
         figure="delay().get() of add, p50, latency / Celery's defaults",
         profile="latency",
-        measure=a_single_task,
         allowed=0.75,
-        tells=lambda seconds: f"{1000 * seconds:.2f} ms",
         settings=NO_LIMITS,
+        pair=single.both,
+        tells=_milliseconds,
     ),
 )
 
@@ -121,10 +112,9 @@ def measure(*words: str) -> list[dict[str, object]]:
 
 def _row(folder: Path, comparison: Comparison) -> dict[str, object]:
     said = {"celery_profile": comparison.profile, **comparison.settings}
-    stack = staged(folder / "ours", **said)
-    other = staged(folder / "other", **said, **comparison.without) if comparison.without else stack
-    ours, theirs = shipped(stack), shipped(other) if comparison.without else plain(stack, **comparison.rival)
-    with stack.redis_server(), other.redis_server() if comparison.without else nullcontext():
+    stack, other = staged(folder / "ours", **said), staged(folder / "other", **said, **comparison.without)
+    ours, theirs = shipped(stack), shipped(other) if comparison.without else plain(other, **comparison.rival)
+    with stack.redis_server(), other.redis_server():
         pairs = [_pair(comparison, (stack, ours), (other, theirs)) for _ in range(PAIRS)]
     ratio = median(a / b for a, b in pairs)
     both = " against ".join(comparison.tells(median(side)) for side in zip(*pairs, strict=True))
@@ -138,7 +128,7 @@ def _row(folder: Path, comparison: Comparison) -> dict[str, object]:
     }
 
 
-def _pair(comparison: Comparison, ours: tuple[Stack, Side], theirs: tuple[Stack, Side]) -> tuple[float, float]:
-    pair = (comparison.measure(*ours), comparison.measure(*theirs))
+def _pair(comparison: Comparison, ours: Place, theirs: Place) -> Pair:
+    pair = comparison.pair(ours, theirs)
     print(f"{comparison.figure}: {' against '.join(map(comparison.tells, pair))}", flush=True)
     return pair

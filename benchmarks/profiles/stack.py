@@ -38,6 +38,9 @@ class Side:
     environment: Mapping[str, str]
 
 
+Place = tuple[Stack, Side]
+
+
 def staged(folder: Path, **settings: Any) -> Stack:
     """Stage an inventory of one host below a folder, with this checkout in place of a release."""
     stack = Stack(folder, {**COMMON, **settings})

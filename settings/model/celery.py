@@ -383,14 +383,20 @@ class Celery(CeleryConfig, Section):
         False,
         "Build one client of redis-py per channel, in place of one per operation, on the redis transport: a module of ours "
         "below kombu's.",
-        source="redis-py #3624; measured; docs/decisions/023-two-brakes.md",
+        source="redis-py #3624; measured; docs/decisions/023-brakes.md",
+    )
+    one_step_results: Flag = setting(
+        False,
+        "Store the first result of a task in one step of Redis, in place of reading what is there and then writing; a success is "
+        "never overwritten, as before.",
+        source="celery 5.7 backends/base.py, _store_result; measured; docs/decisions/023-brakes.md",
     )
     timer_slack: Positive | None = setting(
         None,
         "How late Linux may end a sleep of the thread that reads the configuration first, and of those it starts; empty is "
         "Linux's own, 50. A client that waits for a result yields by sleep(0), several times per result.",
         unit="microseconds",
-        source="prctl(2), PR_SET_TIMERSLACK; celery 5.7 backends/asynchronous.py; measured; docs/decisions/023-two-brakes.md",
+        source="prctl(2), PR_SET_TIMERSLACK; celery 5.7 backends/asynchronous.py; measured; docs/decisions/023-brakes.md",
         le=1000,
     )
     extra_config: dict[ConfigKey, Json] = setting(dict, "Further keys of Celery's configuration, under Celery's names.")
