@@ -39,7 +39,9 @@ def producer(staged: Staged, user: str = "producer") -> Celery:
 def _configuration(staged: Staged, host: str, broker: str, results: str) -> dict[str, Any]:
     """Return the values of the rendered module; it finds its secrets in the environment, as it does on the host."""
     file = staged.host(host) / "etc/celery/celeryconfig.py"
-    with patch.dict(os.environ, CELERY_BROKER_URL=broker, CELERY_RESULT_BACKEND=results), _any_transport():
+    urls = {"CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": results}
+    # what it imports stands beside it
+    with patch.dict(os.environ, urls), patch.object(sys, "path", [str(file.parent), *sys.path]), _any_transport():
         module = runpy.run_path(str(file))
     return {name: value for name, value in module.items() if name.islower() and not name.startswith("_")}
 

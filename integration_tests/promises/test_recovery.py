@@ -9,10 +9,16 @@ import pytest
 
 from bench.ledger import Ledger
 from bench.stack import Stack
+from bench.stage import Mutation
 from integration_tests.promise import Proof, promise
 from integration_tests.promises import harm
 from integration_tests.promises.harm import GAP, Harm, felt, through
+from integration_tests.waiting import wait_until
 
+KOMBUS_OWN = Mutation(
+    "channels close as kombu closes them", "*/etc/celery/celeryconfig.py", r"^import closed_channels .*\n", ""
+)
+AGAIN = 40.0  # seconds: a pool whose worker ends waits for its children for half a minute
 KILLS = 6  # thirty of them are a drill: docs/promises.md
 
 
@@ -70,8 +76,29 @@ def test_silence_is_noticed(stack: Stack, ledger: Ledger, proof: Proof, fault: H
     at_most=3,
 )
 def test_tasks_are_consumed_soon_after_a_kill(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    processes = stack.worker.restarts
     verdict = through(stack, ledger, harm.killed, times=KILLS)
+    assert stack.worker.restarts == processes, "a worker ended by the loss of its connection"
     times = [math.inf if fault.recovered is None else fault.recovered for fault in verdict.faults]
     assert max(times) <= 10, times
     assert len(verdict.lost) <= KILLS * GAP, verdict
     proof(median(times), f"worst {max(times):.1f} s, {len(verdict.lost)} lost, {len(verdict.duplicated)} twice")
+
+
+@promise(
+    "worker-outlives-loss",
+    "A worker that loses its connection while it runs a task connects again: none of its processes ends.",
+    fault="kill -9 of Redis, started at once, while a task runs",
+    settings=("celery_transport", "celery_task_acks_late"),
+    unit="workers that ended",
+    exactly=0,
+    mutations=(KOMBUS_OWN,),
+)
+def test_a_worker_outlives_the_loss_of_its_connection(stack: Stack, ledger: Ledger, proof: Proof) -> None:
+    processes = stack.worker.restarts
+    ledger.send(seconds=1)
+    ledger.await_started()
+    harm.killed(stack)()
+    (new,) = ledger.send()
+    wait_until("a new task has finished", lambda: new in ledger.finished(), AGAIN)
+    proof(stack.worker.restarts - processes)

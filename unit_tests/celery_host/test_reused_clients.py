@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,12 +12,9 @@ from kombu.transport import redis as transport
 
 
 @pytest.fixture
-def module() -> Iterator[Any]:
-    """The deployed module; kombu's names are its own again afterwards."""
-    names = dict(TRANSPORT_ALIASES)
-    yield importlib.reload(importlib.import_module("templates.etc.celery.reused_clients"))
-    TRANSPORT_ALIASES.clear()
-    TRANSPORT_ALIASES.update(names)
+def module(deployed: Callable[[str], Any]) -> Any:
+    """The deployed module."""
+    return deployed("reused_clients")
 
 
 @pytest.fixture(params=["Channel", "SentinelChannel"])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+import closed_channels
+from kombu.transport import TRANSPORT_ALIASES
 
 
 class Reused:
@@ -28,21 +29,21 @@ class Reused:
         return self._reused
 
 
-class Channel(Reused, redis.Channel):  # type: ignore[misc]
+class Channel(Reused, closed_channels.Channel):  # type: ignore[misc]
     """Of a server."""
 
 
-class SentinelChannel(Reused, redis.SentinelChannel):  # type: ignore[misc]
+class SentinelChannel(Reused, closed_channels.SentinelChannel):  # type: ignore[misc]
     """Of the master that Sentinels name."""
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(closed_channels.Transport):  # type: ignore[misc]
     """As `redis`."""
 
     Channel = Channel
 
 
-class SentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
+class SentinelTransport(closed_channels.SentinelTransport):  # type: ignore[misc]
     """As `sentinel`."""
 
     Channel = SentinelChannel
