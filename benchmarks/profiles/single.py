@@ -14,7 +14,6 @@ from integration_tests.load.stack import REPOSITORY
 
 TASKS, WARM_UP = 300, 20
 PAUSE = 0.01  # seconds between two: nothing queues
-TIMEOUT = 10.0  # seconds that a client may take to end
 
 Ask = Callable[[], float]
 
