@@ -139,8 +139,11 @@ class Client:
         return call
 
     def drain(self, seconds: float) -> int:
-        """Wait until every task has ended, at most so long; return how many have not."""
-        end = clock() + seconds
+        """Wait until every task has ended, at most so long; return how many have not.
+
+        What is lost at the very end of that time is still waited for: the next sweep counts it.
+        """
+        end = clock() + seconds + 2 * SWEEP
         while self.outstanding and clock() < end:
             gevent.sleep(SWEEP)
         return self.outstanding
