@@ -18,7 +18,7 @@ from integration_tests.waiting import wait_until
 KOMBUS_OWN = Mutation(
     "channels close as kombu closes them", "*/etc/celery/celeryconfig.py", r"^import closed_channels .*\n", ""
 )
-AGAIN = 40.0  # seconds: a pool whose worker ends waits for its children for half a minute
+AGAIN = 40.0  # seconds: a worker that ends may take half a minute to be gone (decision 024)
 KILLS = 6  # thirty of them are a drill: docs/promises.md
 
 

@@ -33,8 +33,8 @@ GIVEN_UP = (
     100.0  # seconds: redis-py tries several times, some 40 s; and another command may come before the acknowledgement
 )
 WAIT = 2.0  # seconds that a client waits for a result
-# Of the tasks whose results are waited for. A soft limit that strikes while a child hands its result to a worker that is
-# busy connecting breaks the worker: docs/runbooks/trouble.md.
+# Of the tasks whose results are waited for. A soft limit that struck while a child handed its result to a worker that was
+# busy connecting broke the worker, once: docs/runbooks/trouble.md.
 LIMIT = 30.0  # seconds
 PATIENCE = 12.0  # seconds after which something counts as never
 
