@@ -49,8 +49,8 @@ def _configuration(staged: Staged, host: str, broker: str, results: str) -> dict
 @contextlib.contextmanager
 def _any_transport() -> Iterator[None]:
     """Let a celeryconfig.py register a transport that this Python is too old for: its values are wanted, no more."""
-    name = "celery_redis_plus"
-    missing = not find_spec(name)
+    missing = not find_spec("celery_redis_plus")
+    name = "closed_channels_plus"  # imports it
     if missing:
         sys.modules[name] = ModuleType(name)
     yield

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import median
 
 from bench.ledger import Ledger
 from bench.stack import Stack
 from drill.history import Kind
 from drill.verdict import Verdict
+from integration_tests.promises.delivery import settled
 from integration_tests.waiting import pass_time, wait_until
 
 RATE = 20.0  # tasks per second
 DRAIN = 11.0  # seconds: the visibility timeout, by which messages of a lost connection come back, and a sweep
 # One that a worker was about to write down: the gap of the stock transport (kombu 1405), measured in test_delivery_*.
 GAP = 1
+AGAIN = 40.0  # seconds: a worker that ends may take half a minute to be gone (decision 024)
 Heal = Callable[[], object]
 Harm = Callable[[Stack], Heal]
 
@@ -37,7 +40,7 @@ def through(stack: Stack, ledger: Ledger, harm: Harm, seconds: float = 0.0, time
                 pass_time(seconds)
                 heal()
             _goes_on(ledger, 40)
-    return ledger.judge(DRAIN)
+    return settled(stack, ledger) if stack.speaks_plus else ledger.judge(DRAIN)
 
 
 def _goes_on(ledger: Ledger, seconds: float = 20) -> None:
@@ -52,6 +55,32 @@ def felt(verdict: Verdict, may_lose: int) -> tuple[float, str]:
     after = fault.recovered_after_heal
     note = f"{len(verdict.lost)} lost, {len(verdict.duplicated)} twice, longest task {verdict.latency.max:.1f} s"
     return (math.inf if after is None or len(verdict.lost) > may_lose else after), note
+
+
+def soon(stack: Stack, ledger: Ledger, kills: int, gap: int) -> tuple[float, str]:
+    """Return the median of the seconds until tasks are consumed again after a kill of Redis, and what to tell of it.
+
+    Raises:
+        AssertionError: if one took more than ten, a worker ended, or more was lost than the gap allows per kill.
+    """
+    before = stack.worker.restarts
+    verdict = through(stack, ledger, killed, times=kills)
+    assert stack.worker.restarts == before, "a worker ended by the loss of its connection"
+    times = [math.inf if fault.recovered is None else fault.recovered for fault in verdict.faults]
+    assert max(times) <= 10, times
+    assert len(verdict.lost) <= kills * gap, verdict
+    return median(times), f"worst {max(times):.1f} s, {len(verdict.lost)} lost, {len(verdict.duplicated)} twice"
+
+
+def ended_by_a_kill(stack: Stack, ledger: Ledger) -> int:
+    """Kill Redis while a worker runs a task; return how many of its processes end until it takes another."""
+    before = stack.worker.restarts
+    ledger.send(seconds=1)
+    ledger.await_started()
+    killed(stack)()
+    (new,) = ledger.send()
+    wait_until("a new task has finished", lambda: new in ledger.finished(), AGAIN)
+    return stack.worker.restarts - before
 
 
 def killed(stack: Stack) -> Heal:

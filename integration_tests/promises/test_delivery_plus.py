@@ -61,5 +61,5 @@ def test_redis_kills_lose_none_on_plus(stack: Stack, ledger: Ledger, proof: Proo
             stack.redis.kill()
             stack.redis.start()
             stack.await_redis()
-    verdict = settled(stack, ledger, 2 * BACK)  # workers come back to Redis after 2 s, or after 6
+    verdict = settled(stack, ledger, 2 * BACK)  # workers come back to Redis after 2 s
     proof(len(verdict.lost), f"{told(verdict)}; {len(verdict.doubtful)} in doubt")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from statistics import median
-
 import pytest
 
 from bench.ledger import Ledger
@@ -13,12 +10,10 @@ from bench.stage import Mutation
 from integration_tests.promise import Proof, promise
 from integration_tests.promises import harm
 from integration_tests.promises.harm import GAP, Harm, felt, through
-from integration_tests.waiting import wait_until
 
 KOMBUS_OWN = Mutation(
     "channels close as kombu closes them", "*/etc/celery/celeryconfig.py", r"^import closed_channels .*\n", ""
 )
-AGAIN = 40.0  # seconds: a worker that ends may take half a minute to be gone (decision 024)
 KILLS = 6  # thirty of them are a drill: docs/promises.md
 
 
@@ -76,13 +71,7 @@ def test_silence_is_noticed(stack: Stack, ledger: Ledger, proof: Proof, fault: H
     at_most=3,
 )
 def test_tasks_are_consumed_soon_after_a_kill(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    processes = stack.worker.restarts
-    verdict = through(stack, ledger, harm.killed, times=KILLS)
-    assert stack.worker.restarts == processes, "a worker ended by the loss of its connection"
-    times = [math.inf if fault.recovered is None else fault.recovered for fault in verdict.faults]
-    assert max(times) <= 10, times
-    assert len(verdict.lost) <= KILLS * GAP, verdict
-    proof(median(times), f"worst {max(times):.1f} s, {len(verdict.lost)} lost, {len(verdict.duplicated)} twice")
+    proof(*harm.soon(stack, ledger, KILLS, GAP))
 
 
 @promise(
@@ -95,10 +84,4 @@ def test_tasks_are_consumed_soon_after_a_kill(stack: Stack, ledger: Ledger, proo
     mutations=(KOMBUS_OWN,),
 )
 def test_a_worker_outlives_the_loss_of_its_connection(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    processes = stack.worker.restarts
-    ledger.send(seconds=1)
-    ledger.await_started()
-    harm.killed(stack)()
-    (new,) = ledger.send()
-    wait_until("a new task has finished", lambda: new in ledger.finished(), AGAIN)
-    proof(stack.worker.restarts - processes)
+    proof(harm.ended_by_a_kill(stack, ledger))

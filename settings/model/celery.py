@@ -417,6 +417,12 @@ class Celery(CeleryConfig, Section):
         "each time. Without it a worker that starts later runs what was revoked before.",
         source="measured: consuming again after kill -9 of Redis 3.0 s with it, 2.0 s without; docs/decisions/019",
     )
+    heartbeat: Flag = setting(
+        True,
+        "Tell every 2 s, by an event, that the worker is there: Flower shows as offline who does not. A worker whose Redis is "
+        "silent may hang in that event, however long, and notices time limits when Redis is back.",
+        source="celery 5.7, worker/heartbeat.py: sent with retry, without a limit; stacks taken here: decision 021",
+    )
     stop_timeout: Positive = setting(
         360,
         "Longest warm stop of a worker before it is killed: hard limit plus 35 s, as billiard can wait that long.",

@@ -77,6 +77,13 @@ def _remote_control(fleet: Fleet) -> Iterator[Violation]:
             yield Violation(host, "celery_worker_enable_remote_control", message, value="false")
 
 
+def _heartbeat(fleet: Fleet) -> Iterator[Violation]:
+    watched = any(True for _ in fleet.members("flower"))
+    for host in fleet:
+        if watched and host.workers and not host.celery.heartbeat:
+            yield Violation(host, "celery_heartbeat", "Flower shows these workers as offline", value="false")
+
+
 def _plus_supported(fleet: Fleet) -> Iterator[Violation]:
     for host in fleet.celery_hosts():
         if host.celery.transport != "redis-plus":
@@ -189,6 +196,15 @@ RULES = (
         source=WORKERS,
         fix="set celery_worker_enable_remote_control: true",
         check=_remote_control,
+    ),
+    Rule(
+        id="heartbeat",
+        severity=WARNING,
+        says="Workers that Flower watches tell it that they are there.",
+        why="it knows from these events alone who is online",
+        source="https://flower.readthedocs.io/en/latest/features.html",
+        fix="set celery_heartbeat: true",
+        check=_heartbeat,
     ),
     Rule(
         id="plus-supported",

@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from tasks.probe.declare import probe
@@ -71,7 +71,9 @@ def write(path: str, entry_id: str, payload: str) -> int:
         sqlite3.OperationalError: if the file cannot be opened, or stays locked for 30 s.
     """
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
+        # Where another writer is at work this is refused, and does not wait: a later one will switch the file over.
+        with suppress(sqlite3.OperationalError):
+            database.execute("PRAGMA journal_mode = WAL")
         # The write lock first: a transaction that reads and then writes may be refused instead of waiting.
         database.execute("BEGIN IMMEDIATE")
         database.execute(SCHEMA)
