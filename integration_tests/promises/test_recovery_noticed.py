@@ -29,7 +29,7 @@ COUNTED_BY_KOMBU = Mutation(
     '"--prefetch-multiplier", "1"',
 )
 NO_ACK = "Couldn't ack"  # so a worker says it (kombu 5.7, message.py)
-GIVEN_UP = 15.0  # seconds: what runs, and celery_socket_timeout for one command before it and for the acknowledgement
+GIVEN_UP = 15.0  # seconds: the task, an answer that does not come, a connection that does not come about
 WAIT = 2.0  # seconds that a client waits for a result
 # Of the tasks whose results are waited for. A soft limit that struck while a child handed its result to a worker that was
 # busy connecting broke the worker, once: docs/runbooks/trouble.md.
@@ -40,7 +40,9 @@ PATIENCE = 12.0  # seconds after which something counts as never
 @variant(
     celery_workers=[{"name": "main", "queues": ["fast", "slow"], "concurrency": 1}],
     celery_socket_timeout=2,
-    celery_heartbeat=False,  # else it may meet the silence first, and wait for its end: nothing is acknowledged meanwhile
+    # Nothing else shall meet the silence first: the worker would wait in it, and acknowledge nothing (decision 021).
+    celery_heartbeat=False,
+    celery_unacked_restore_interval=60,
 )
 @promise(
     "slots-outlive-silence",
@@ -52,8 +54,10 @@ PATIENCE = 12.0  # seconds after which something counts as never
     mutations=(COUNTED_BY_KOMBU,),
 )
 def test_slots_outlive_silence(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    ledger.send(1, seconds=1)
-    ledger.await_started()
+    (first,) = ledger.send()
+    wait_until("the worker is past its start", lambda: first in ledger.finished(), PATIENCE)
+    (held,) = ledger.send(seconds=1)
+    wait_until("it runs a task", lambda: held in ledger.started(), PATIENCE)
     heal = harm.cut_off(stack)
     try:
         wait_until("an acknowledgement has failed", lambda: NO_ACK in stack.worker.logs(), GIVEN_UP)
