@@ -174,6 +174,7 @@ class Client:
             now = clock()
             self._publisher.watch(now)
             self._results.watch(now)
+            self._rows.enter()
             for call in self._deadlines.overdue(now):
                 self._results.forget(call)
                 call.error = Failed(f"{LOST}: no result within {call.limit:g} s")

@@ -188,7 +188,7 @@ class Results:
             call.started = call.started or now
             call.restarted = now
             return
-        meta = json.loads(payload)
+        meta = json.loads(payload.decode())  # of bytes it would guess the encoding: 1 µs
         if meta["status"] in READY:
             del self.outstanding[channel]
             self._leave(channel)

@@ -1,13 +1,17 @@
 """What a task leaves in Locust's statistics: a row each for publish, queue wait, run time, end-to-end.
 
 End-to-end is an event of Locust, so that every plug-in sees each task once and "Aggregated" counts tasks. Its parts go to
-their rows only: an event costs 9 µs, and parts do not add up to a sum of requests.
+their rows only: an event costs 9 µs, and parts do not add up to a sum of requests. They gather first, and are entered
+together, as a master enters what its workers report: one by one they cost as much as all the rest of a task.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter, defaultdict
 from typing import Any
 
+from locust import stats
 from locust.env import Environment
 
 from loadtests.figures import PUBLISH, RUN, WAIT, WHOLE
@@ -22,11 +26,27 @@ class Rows:
         """Write to the environment's statistics as they are at the time: Locust may replace them."""
         self._environment = environment
         self._series = series_of(environment)
+        # name and kind → milliseconds → how often
+        self._gathered: defaultdict[tuple[str, str], Counter[float]] = defaultdict(Counter)
+        environment.events.test_stop.add_listener(self.enter)
 
     def part(self, kind: str, call: Call, seconds: float) -> None:
-        """Enter a part of a task."""
-        self._environment.stats.entries[call.name, kind].log(1000 * seconds, 0)
-        self._series.took(kind, call.name, call.due, seconds)
+        """Gather a part of a task."""
+        self._gathered[call.name, kind][self._series.took(kind, call.name, call.due, seconds)] += 1
+
+    def enter(self, **_: Any) -> None:
+        """Enter what has gathered. To be called again and again."""
+        gathered, self._gathered = self._gathered, defaultdict(Counter)
+        for (name, kind), times in gathered.items():
+            entry = stats.StatsEntry(self._environment.stats, name, kind)
+            entry.num_requests = times.total()
+            entry.last_request_timestamp = time.time()
+            entry.num_reqs_per_sec[int(entry.last_request_timestamp)] = entry.num_requests
+            entry.min_response_time, entry.max_response_time = min(times), max(times)
+            for milliseconds, count in times.items():
+                entry.total_response_time += milliseconds * count
+                entry.response_times[stats.bucket_response_time(milliseconds)] += count
+            self._environment.stats.entries[name, kind].extend(entry)
 
     def published(self, call: Call, error: Failed | None, now: float) -> None:
         """Enter how long a publish took; the end of the task, where it has no other."""

@@ -39,9 +39,9 @@ class Series:
         self._start = start
         self.figures.began = start + EPOCH
 
-    def took(self, kind: str, task: str, due: float, seconds: float) -> None:
-        """Count a time of a task that was due then, by `clock`."""
-        self.figures.took(int(due - self._start), kind, task, 1000 * seconds)
+    def took(self, kind: str, task: str, due: float, seconds: float) -> float:
+        """Count a time of a task that was due then, by `clock`; return it in milliseconds, as it was counted."""
+        return self.figures.took(int(due - self._start), kind, task, 1000 * seconds)
 
     def failed(self, task: str, due: float, error: str) -> None:
         """Count a task without a good end."""

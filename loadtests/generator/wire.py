@@ -51,7 +51,7 @@ class Wire:
         """Configure an application as the target's producers are, of which nothing reaches a network."""
         self._target = target
         self._app = application(target)
-        self._templates: dict[str, Template] = {}
+        self._templates: dict[tuple[str, str], Template] = {}
 
     def template(self, links: Sequence[Step], kwargs: Mapping[str, Any] | None = None, **options: Any) -> Template:
         """Return the template of a task, or of a chain of them.
@@ -66,10 +66,10 @@ class Wire:
             TypeError: if expires is no number of seconds.
             celery.exceptions.QueueNotFound: if the target has no such queue.
         """
-        later = [(task, ()) if number == 0 else (task, args) for number, (task, args) in enumerate(links)]
         if options.pop("eta", None) is not None:
             options["countdown"] = 1.0  # any: `render` is told the time
-        key = repr((later, options))
+        (first, _), *later = links
+        key = first, repr((later, options)) if later or options else ""
         if key not in self._templates:
             if len(self._templates) >= KEPT:
                 self._templates.clear()
