@@ -113,10 +113,11 @@ hosts-gone: _env $(VENV)/.dev ## remove the containers of ENV
 
 ##@ Proof: does it keep its promises while things break?
 
-integration: $(VENV)/.dev ## prove every promise on the staged files, in containers (MATRIX="redis=7,8 python=3.13 transport=redis")
+# Three on two cores: most of the time a test waits for what it has broken.
+integration: $(VENV)/.dev ## prove every promise on the staged files, in containers (MATRIX="redis=7,8 python=3.13 transport=redis" JOBS=3)
 	-@python -m engine up # once, and not by two processes; without Docker the tests say so
 	@pairs=$$(python -m engine matrix "$(MATRIX)") || exit; echo "$$pairs" | while read -r pair; do \
-	  MATRIX="$$pair" pytest integration_tests/promises -v -n 2 --dist loadfile $(PYTEST) </dev/null || exit 1; done
+	  MATRIX="$$pair" pytest integration_tests/promises -v -n $(or $(JOBS),3) --dist loadfile $(PYTEST) </dev/null || exit 1; done
 
 drill: ENV := $(or $(ENV),integration)
 drill: _env $(VENV)/.dev ## let faults loose for MINUTES=5 by a SEED, on containers or ENV=staging; then judge (FAULT=… COUNT=…)

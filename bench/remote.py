@@ -34,8 +34,8 @@ class Agent:
         """
         host = staged.fleet.hosts[worker.host]
         urls = {
-            "CELERY_BROKER_URL": url_in_clear(broker_url(staged.fleet, host, user, operator=True)),
-            "CELERY_RESULT_BACKEND": url_in_clear(result_url(staged.fleet, host, user, operator=True)),
+            "CELERY_BROKER_URL": url_in_clear(broker_url(staged.fleet, host, user)),
+            "CELERY_RESULT_BACKEND": url_in_clear(result_url(staged.fleet, host, user)),
         }
         words = worker.command
         program = str(Path(words[0]).with_name("python"))

@@ -13,6 +13,7 @@ from bench.stack import Stack
 from drill.verdict import Verdict
 from engine.errors import NotPossible
 from engine.waiting import await_truth
+from integration_tests.promise import variant
 
 SLOTS = 2  # of a worker
 LONG = 1.4  # seconds that a task takes, so that it is met while it runs
@@ -25,6 +26,8 @@ SOON: dict[str, Any] = {
     "celery_visibility_timeout": 3,
 }
 PAIR = {"worker-2": {"groups": ["celery"]}}
+# For promises about what only the transport redis does, or does otherwise: MATRIX may say redis-plus.
+STOCK = variant(celery_transport="redis")
 # Its workers renew what they hold, so the timeout may be shorter than a task.
 PLUS: dict[str, Any] = {"celery_transport": "redis-plus", "celery_visibility_timeout": 2}
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
+import pytest
 import redis
+from celery import Celery
 from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
 
+from bench.client import producer
 from bench.stack import Stack
 from engine.errors import NotPossible
 from engine.waiting import await_truth
@@ -17,12 +21,19 @@ from engine.waiting import await_truth
 Meta = dict[str, Any]  # what Celery stores of a task: status, result, retries …
 
 
+def own_client(stack: Stack) -> Celery:
+    """Return a client of this process, which speaks to the broker itself. Skips where this Python cannot."""
+    if stack.speaks_plus and not find_spec("celery_redis_plus"):
+        pytest.skip("the tests' own Python speaks to the broker here: redis-plus needs 3.13, with celery-redis-plus")
+    return producer(stack.staged)
+
+
 def send(stack: Stack, task: str, /, *, options: dict[str, Any] | None = None, **kwargs: Any) -> str:
     """Publish one task as the user producer and return its id; `options` are those of `apply_async`.
 
     Not Celery's result object: that one speaks to Redis when it is collected, whenever that is.
     """
-    return str(stack.app.send_task(task, kwargs=kwargs, **(options or {})).id)
+    return str(stack.publish(stack.app.signature(task, kwargs=kwargs), **(options or {})).id)
 
 
 def outcomes(stack: Stack, tasks: Iterable[str], seconds: float) -> list[Meta]:

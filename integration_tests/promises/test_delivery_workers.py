@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bench.ledger import Ledger
 from bench.node import Node
 from bench.rest import queued
@@ -11,7 +9,7 @@ from bench.stack import Stack
 from bench.stage import Mutation
 from drill.history import Kind
 from integration_tests.promise import Proof, promise, variant
-from integration_tests.promises.delivery import PAIR, SLOTS, at_work, back, harmed, in_hand, settled, told
+from integration_tests.promises.delivery import PAIR, SLOTS, STOCK, at_work, back, harmed, in_hand, settled, told
 
 pytestmark = variant(hosts=PAIR)
 
@@ -46,6 +44,7 @@ def test_a_busy_worker_does_not_hoard(stack: Stack, ledger: Ledger, proof: Proof
     proof(held, f"of {SLOTS + WAITING} sent")
 
 
+@STOCK
 @promise(
     "idle-worker-takes-the-rest",
     "Tasks do not wait behind a busy worker when another one is free.",
@@ -107,6 +106,7 @@ def test_a_rolling_restart_loses_none(stack: Stack, ledger: Ledger, proof: Proof
     proof(harmed(verdict), f"{told(verdict)}; slowest {verdict.latency.max:.1f} s")
 
 
+@STOCK
 @promise(
     "pop-gap-stock",
     "On the stock transport a task is lost that Redis has handed out to a worker killed before it wrote it down (kombu 1405). A known loss.",
@@ -116,7 +116,5 @@ def test_a_rolling_restart_loses_none(stack: Stack, ledger: Ledger, proof: Proof
     exactly=2,
 )
 def test_the_gap_loses_on_the_stock_transport(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    if stack.speaks_plus:
-        pytest.skip("MATRIX says redis-plus: the other transport is not here")
     in_hand(stack, ledger)
     proof(len(settled(stack, ledger).lost))

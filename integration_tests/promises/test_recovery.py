@@ -9,6 +9,7 @@ from bench.stack import Stack
 from bench.stage import Mutation
 from integration_tests.promise import Proof, promise
 from integration_tests.promises import harm
+from integration_tests.promises.delivery import STOCK
 from integration_tests.promises.harm import GAP, Harm, felt, through
 
 KOMBUS_OWN = Mutation(
@@ -74,6 +75,7 @@ def test_tasks_are_consumed_soon_after_a_kill(stack: Stack, ledger: Ledger, proo
     proof(*harm.soon(stack, ledger, KILLS, GAP))
 
 
+@STOCK
 @promise(
     "worker-outlives-loss",
     "A worker that loses its connection while it runs a task connects again: none of its processes ends.",

@@ -20,6 +20,7 @@ LAG = 2  # seconds
 BACKLOG = 20  # tasks
 KEY = "celery-task-meta-of-the-old-master-"
 pytestmark = variant(
+    celery_transport="redis",  # the other one asks no Sentinel
     sentinel_enabled=True,
     sentinel_down_after_milliseconds=2000,
     redis_min_replicas_to_write=1,

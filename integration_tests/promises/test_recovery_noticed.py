@@ -10,13 +10,13 @@ from collections.abc import Callable
 import pytest
 from celery.result import AsyncResult
 
-from bench.client import producer
 from bench.ledger import Ledger
 from bench.stack import Stack
 from bench.stage import Mutation
 from integration_tests.promise import Proof, promise, variant
 from integration_tests.promises import harm
 from integration_tests.promises.harm import Harm
+from integration_tests.promises.outcomes import own_client
 from integration_tests.waiting import pass_time, wait_until
 
 ENDLESS = Mutation(
@@ -40,6 +40,7 @@ PATIENCE = 12.0  # seconds after which something counts as never
 @variant(
     celery_workers=[{"name": "main", "queues": ["fast", "slow"], "concurrency": 1}],
     celery_socket_timeout=2,
+    celery_transport="redis",
     # Nothing else shall meet the silence first: the worker would wait in it, and acknowledge nothing (decision 021).
     celery_heartbeat=False,
     celery_unacked_restore_interval=60,
@@ -99,7 +100,7 @@ class Waiter:
 @pytest.fixture
 def results(stack: Stack) -> Callable[[float], AsyncResult]:
     """Sends a task that lasts so many seconds, from a client as deployed that gives Redis one second for an answer."""
-    client = producer(stack.staged)
+    client = own_client(stack)
     client.conf.update(redis_socket_timeout=1, redis_socket_connect_timeout=1)
     return lambda seconds: client.send_task("probe.sleep", (seconds,), soft_time_limit=LIMIT, time_limit=2 * LIMIT)
 

@@ -8,6 +8,7 @@ from bench.stage import Mutation
 from drill.history import Kind
 from integration_tests.promise import Proof, promise
 from integration_tests.promises import harm
+from integration_tests.promises.delivery import STOCK
 from integration_tests.promises.harm import GAP, felt, through
 from integration_tests.waiting import pass_time, wait_until
 
@@ -17,6 +18,7 @@ BACKLOG = 10
 REFUSED = "invalid username-password pair"  # so redis-py says WRONGPASS
 
 
+@STOCK
 @promise(
     "memory-full-recovered",
     "Where Redis has no memory left, publishes are refused aloud; of what it had accepted nothing is lost.",

@@ -174,26 +174,24 @@ def test_normal_work_meets_no_closed_door(stack: Stack, ledger: Ledger, proof: P
 def everything(stack: Stack, ledger: Ledger) -> None:
     """Use Celery as applications do."""
     app, add = stack.app, stack.app.signature
-    control = stack.control.control
-    control.enable_events()
+    workers = [stack.worker.celery_name]
+    assert stack.command("enable_events", workers)
     ledger.send(3, failures=1)
     ledger.send(2, countdown=0.5)
     ledger.send(2, priority=3)
     sums = [add("probe.add", (number, number)) for number in range(4)]
     results = [
-        group(sums, app=app).apply_async(),
-        chord(sums, add("probe.sum", app=app), app=app).apply_async(),
-        chain(add("probe.add", (1, 1)), add("probe.add", (2,)), app=app).apply_async(),
+        stack.publish(group(sums, app=app)),
+        stack.publish(chord(sums, add("probe.sum", app=app), app=app)),
+        stack.publish(chain(add("probe.add", (1, 1)), add("probe.add", (2,)), app=app)),
     ]
-    revoked = app.send_task("probe.noop", countdown=60)
-    control.revoke(revoked.id)
+    revoked = stack.publish(add("probe.noop"), countdown=60)
+    assert stack.command("revoke", workers, task_id=revoked.id)
     for result in results:
         result.get(timeout=8)
         result.forget()
-    inspect = control.inspect(timeout=2)
-    assert inspect.active() is not None
-    assert inspect.stats()
-    control.disable_events()
+    for command in ("active", "stats", "disable_events"):
+        assert stack.command(command, workers), command
     assert ledger.drain()
     running(ledger)
     stack.worker.signal(stack.worker.children()[0])

@@ -33,6 +33,11 @@ BAD_NAMES = {
 }
 
 
+def asked(stack: Stack, task: str, /, *args: Any, **options: Any) -> Any:
+    """Have a task run; return its result, or raise its error."""
+    return stack.publish(stack.app.signature(task, args), **options).get(timeout=10)
+
+
 @pytest.mark.parametrize("name", list(BAD_NAMES))
 @promise(
     "bad-value-refused",
@@ -88,9 +93,9 @@ def test_text_stays_text(stack: Stack, proof: Proof, image: str) -> None:
 )
 def test_the_name_of_a_task_is_only_looked_up(stack: Stack, proof: Proof, task: str) -> None:
     with pytest.raises(NotRegistered):
-        stack.app.send_task(task or "-", queue="fast").get(timeout=10)
+        asked(stack, task or "-", queue="fast")
     ran = stack.worker.execute("sh", "-c", f"ls {MARK} 2>/dev/null").output.strip()
-    alive = stack.app.send_task("probe.add", (1, 2)).get(timeout=10) == 3
+    alive = asked(stack, "probe.add", 1, 2) == 3
     proof(bool(ran) + (not alive), repr(task))
 
 
@@ -106,7 +111,7 @@ def test_the_name_of_a_task_is_only_looked_up(stack: Stack, proof: Proof, task: 
     exactly=0,
 )
 def test_arguments_are_data(stack: Stack, proof: Proof, payload: Any) -> None:
-    proof(stack.app.send_task("probe.echo", (payload,)).get(timeout=10) != payload)
+    proof(asked(stack, "probe.echo", payload) != payload)
 
 
 @promise(
@@ -118,8 +123,9 @@ def test_arguments_are_data(stack: Stack, proof: Proof, payload: Any) -> None:
     exactly=0,
 )
 def test_a_pickle_is_not_read(stack: Stack, proof: Proof) -> None:
-    stack.app.send_task("probe.echo", ("pickled",), serializer="pickle", queue="fast", task_id="pickled")
-    assert stack.app.send_task("probe.add", (1, 2)).get(timeout=10) == 3, "the worker goes on"
+    pickled = stack.app.signature("probe.echo", ("pickled",))
+    stack.publish(pickled, serializer="pickle", queue="fast", task_id="pickled")
+    assert asked(stack, "probe.add", 1, 2) == 3, "the worker goes on"
     with stack.client(user="worker") as client:
         stored = client.get("celery-task-meta-pickled")
     proof(bool(stored) and "SUCCESS" in str(stored))
@@ -137,11 +143,11 @@ def test_no_password_is_shown(stack: Stack, proof: Proof) -> None:
     host = stack.fleet.hosts[stack.redis.host.name]
     secrets = [secret.get_secret_value() for secret in host.redis.passwords.values()]
     told = {node.name: f"{node.processes()} {node.logs()}" for node in stack.nodes.values()}
-    inspect = stack.control.control.inspect(timeout=2)
+    asked_of = [stack.worker.celery_name]
     told |= {
-        "conf": str(inspect.conf(with_defaults=True)),
-        "stats": str(inspect.stats()),
-        "report": str(inspect.report()),
+        "conf": str(stack.command("conf", asked_of, with_defaults=True)),
+        "stats": str(stack.command("stats", asked_of)),
+        "report": str(stack.command("report", asked_of)),
     }
     assert "worker" in told["stats"] or "broker" in told["stats"], "an answer that says nothing proves nothing"
     shown = [place for place, text in told.items() if any(secret in text for secret in secrets)]

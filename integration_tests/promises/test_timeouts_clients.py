@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from bench.client import producer
 from bench.stack import Stack
 from integration_tests.promise import Proof, promise, variant
-from integration_tests.promises.outcomes import send
+from integration_tests.promises.outcomes import own_client, send
 
 SOCKET, CONNECT = 2, 1  # seconds
 pytestmark = variant(celery_socket_timeout=SOCKET, celery_socket_connect_timeout=CONNECT)
@@ -45,7 +44,7 @@ def unreachable(stack: Stack, how: str) -> Iterator[None]:
 @contextlib.contextmanager
 def client(stack: Stack, **conf: Any) -> Iterator[Celery]:
     """Give a client of its own that has published before: its connections are open."""
-    app = producer(stack.staged)
+    app = own_client(stack)
     app.conf.update(conf)
     app.send_task("probe.noop", ignore_result=True)
     yield app

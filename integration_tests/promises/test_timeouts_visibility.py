@@ -8,6 +8,7 @@ from bench.ledger import Ledger
 from bench.stack import Stack
 from bench.stage import Mutation
 from integration_tests.promise import Proof, promise
+from integration_tests.promises.delivery import STOCK
 from integration_tests.promises.short import SHORT, VISIBILITY
 
 TOO_SHORT = Mutation(
@@ -16,6 +17,7 @@ TOO_SHORT = Mutation(
     r'^(visibility_timeout = |    "visibility_timeout": )8',
     r"\g<1>1",
 )
+pytestmark = STOCK
 ETA, RUN = {"countdown": 4}, {"seconds": 2.5}
 
 
