@@ -9,6 +9,7 @@ from bench.stack import Stack
 from bench.stage import Mutation
 from engine.waiting import await_truth
 from integration_tests.promise import Proof, promise
+from integration_tests.promises.delivery import STOCK
 from integration_tests.promises.outcomes import outcomes, send, status
 from integration_tests.promises.short import SHORT
 
@@ -62,6 +63,7 @@ def test_poison_is_given_up(stack: Stack, proof: Proof) -> None:
     proof(killed if said == "FAILURE" else -killed, f"max_retries {MAX_RETRIES}, of them {DONE} done, then {said}")
 
 
+@STOCK  # on redis-plus they are back after the next sweep, within two minutes
 @SHORT
 @pytest.mark.parametrize("fault", ["worker stopped", "worker killed", "Redis killed"])
 @promise(

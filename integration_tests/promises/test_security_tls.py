@@ -142,6 +142,6 @@ def test_old_protocols_are_not_spoken(stack: Stack, proof: Proof) -> None:
     exactly=0,
 )
 def test_tasks_run_over_tls(stack: Stack, ledger: Ledger, proof: Proof) -> None:
-    assert stack.app.send_task("probe.add", (1, 2)).get(timeout=10) == 3
+    assert stack.publish(stack.app.signature("probe.add", (1, 2))).get(timeout=10) == 3
     ledger.send(20)
     proof(len(ledger.judge(10).lost), "of 20")
