@@ -9,7 +9,7 @@ from drill.history import Kind
 from integration_tests.promise import Proof, promise
 from integration_tests.promises import harm
 from integration_tests.promises.delivery import STOCK
-from integration_tests.promises.harm import GAP, felt, through
+from integration_tests.promises.harm import AGAIN, GAP, felt, through
 from integration_tests.waiting import pass_time, wait_until
 
 BROKER = "*/etc/redis/broker.conf"
@@ -35,7 +35,7 @@ def test_full_memory_loses_nothing(stack: Stack, ledger: Ledger, proof: Proof) -
     heal = harm.out_of_memory(stack)
     try:
         ledger.send(3, retry=False)
-        wait_until("the worker gives up, and is started again", lambda: stack.worker.restarts > before, 15)
+        wait_until("the worker gives up, and is started again", lambda: stack.worker.restarts > before, AGAIN)
     finally:
         heal()
     verdict = ledger.judge(25)
@@ -72,7 +72,7 @@ def test_a_wrong_password_takes_nothing(stack: Stack, ledger: Ledger, proof: Pro
     fault="min-replicas-to-write without a replica, under a stream of tasks",
     settings=("redis_min_replicas_to_write", "celery_restart_delay"),
     unit="s after it is over",
-    at_most=20,
+    at_most=AGAIN,
 )
 def test_a_missing_replica_is_survived(stack: Stack, ledger: Ledger, proof: Proof) -> None:
     verdict = through(stack, ledger, harm.alone, 2)
