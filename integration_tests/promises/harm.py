@@ -1,4 +1,4 @@
-"""What the recovery tests do to a stack. Each harm returns what heals it."""
+"""What the recovery tests do to a stack, and how they judge it. Each harm returns what heals it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ Meta = dict[str, Any]  # what Celery stores of a task: status, result, retries â
 def own_client(stack: Stack) -> Celery:
     """Return a client of this process, which speaks to the broker itself. Skips where this Python cannot."""
     if stack.speaks_plus and not find_spec("celery_redis_plus"):
-        pytest.skip("the tests' own Python speaks to the broker here: redis-plus needs 3.13, with celery-redis-plus")
+        pytest.skip(
+            "here the tests' own Python speaks to the broker: for redis-plus run them by Python 3.13 that has celery-redis-plus"
+        )
     return producer(stack.staged)
 
 
