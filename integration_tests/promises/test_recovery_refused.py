@@ -66,13 +66,14 @@ def test_a_wrong_password_takes_nothing(stack: Stack, ledger: Ledger, proof: Pro
     proof(taken + len(verdict.lost), f"longest task {verdict.latency.max:.1f} s")
 
 
+@STOCK  # not promised of redis-plus: a worker there ended, and took 32 s to be back, once
 @promise(
     "no-replica",
     "While the replica is missing that a write must reach, publishes are refused; afterwards workers go on by themselves.",
     fault="min-replicas-to-write without a replica, under a stream of tasks",
     settings=("redis_min_replicas_to_write", "celery_restart_delay"),
     unit="s after it is over",
-    at_most=AGAIN,
+    at_most=20,
 )
 def test_a_missing_replica_is_survived(stack: Stack, ledger: Ledger, proof: Proof) -> None:
     verdict = through(stack, ledger, harm.alone, 2)
