@@ -158,8 +158,9 @@ test: $(VENV)/.dev ## run every test, the fast ones first; TESTS=unit_tests runs
 _test_fast:
 	@pytest unit_tests $(addprefix integration_tests/,settings backup) -ra
 
+# Side by side, each folder in a process of its own, the longest first: most of the time they wait.
 _test_slow:
-	@pytest $(addprefix integration_tests/,drill load local hosts) -ra
+	@pytest $(addprefix integration_tests/,hosts local load drill) -ra -v -n $(or $(JOBS),3) --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## ruff, mypy, yamllint, ansible-lint and the drift of generated files
 	@ruff format --check .

@@ -36,13 +36,12 @@ class Workload(ArrivalUser):
     def arrive(self, due: float) -> None:
         """Submit one of them."""
         ((kind, args, options),) = self._draw.choices(self._kinds, self._weights)
+        told: dict[str, Any] = {"name": kind.name, "limit": kind.limit, "due": due, "fails": kind.fails}
         if kind.chain:
             steps = [(kind.task, args), *((step.task, tuple(step.args)) for step in kind.chain)]
-            self.client.submit_chain(steps, name=kind.name, limit=kind.limit, due=due, fails=kind.fails, **options)
+            self.client.submit_chain(steps, kind.kwargs, **told, **options)
         else:
-            self.client.submit(
-                kind.task, args, kind.kwargs, name=kind.name, limit=kind.limit, due=due, fails=kind.fails, **options
-            )
+            self.client.submit(kind.task, args, kind.kwargs, **told, **options)
 
 
 def _args(kind: LoadTask) -> tuple[Any, ...]:

@@ -33,6 +33,7 @@ CASES: dict[str, Case] = {
     "a task with options of its own": ([("probe.crash", (1,))], {}, {}),
     "a task that nobody has here": ([("elsewhere.task", (1,))], {}, {"queue": "fast"}),
     "chain": ([("probe.add", (1, 2)), ("probe.add", (3,)), ("probe.echo", ())], {}, {}),
+    "chain with keyword arguments": ([("probe.add", (1,)), ("probe.add", (3,))], {"y": 2}, {}),
     "chain with options": ([("probe.add", (1, 2)), ("probe.echo", ())], {}, {"queue": "slow", "countdown": 7}),
     "chain with a percent sign": ([("probe.echo", ("50 %",)), ("probe.add", ("%(id0)s 7 %",))], {}, {}),
 }

@@ -24,7 +24,8 @@ def celery_sends() -> Callable[[Case], None]:
     def send(case: Case) -> None:
         steps, kwargs, options = case
         if len(steps) > 1:
-            chain(*(signature(task, args=args, app=app) for task, args in steps), app=app).apply_async(**options)
+            first, *later = (signature(task, args=args, app=app) for task, args in steps)
+            chain(first.clone(kwargs=kwargs), *later, app=app).apply_async(**options)
             return
         (task, args), *_ = steps
         if task in app.tasks:
@@ -49,7 +50,7 @@ def generator_sends() -> Callable[[Case], None]:
     def send(case: Case) -> None:
         steps, kwargs, options = case
         if len(steps) > 1:
-            call = client.submit_chain(steps, **options)
+            call = client.submit_chain(steps, kwargs, **options)
         else:
             call = client.submit(steps[0][0], steps[0][1], kwargs, **options)
         while not call.sent:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from integration_tests.load.stack import PASSWORD, Stack, arriving
+from integration_tests.waiting import pass_time, wait_until
 from loadtests.generator.target import VARIABLE
 from settings.localhost import free_ports
 
@@ -39,6 +44,42 @@ def test_a_generator_that_is_too_slow_is_told_from_a_slow_system(served: Stack) 
     run = served.locust("arriving", **arriving(500, 2, limit=1, burn=0.004))
     run.rows(code=3)
     assert "The generator was too slow for the asked rate" in run.output
+
+
+def test_a_generator_that_stands_still_while_results_are_awaited_decides_nothing(served: Stack) -> None:
+    """All was sent in time; who knows when the results came."""
+    redis, key = emptied(served)
+    run = served.locust("arriving", **arriving(20, 1, limit=6))
+    wait_until("all is sent", lambda: redis.llen(key) == 20, 30)
+    stand_still(run.process.pid, 1.5)
+    run.rows(code=3)
+    assert "it stood still for 1." in run.output
+
+
+def test_what_was_given_up_before_it_could_be_sent_is_never_sent(served: Stack) -> None:
+    """Redis is silent for longer than a task may take: those that wait behind it are lost, and must not run afterwards."""
+    redis, key = emptied(served)
+    run = served.locust("arriving", **arriving(20, 4, limit=1))
+    wait_until("it sends", lambda: redis.llen(key) >= 10, 30)
+    stand_still(int(served.redis("admin").info("server")["process_id"]), 2.5)
+    row = run.rows(code=1)["end-to-end", "probe.sleep"]
+    messages = redis.lrange(key, 0, -1)
+    assert row["num_failures"] == 80
+    assert 10 <= len(messages) <= 60
+    assert all(json.loads(message)["body"] for message in messages)
+
+
+def stand_still(pid: int, seconds: float) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    pass_time(seconds)
+    os.kill(pid, signal.SIGCONT)
+
+
+def emptied(served: Stack) -> tuple[Any, str]:
+    """Return a client and the key that probe.sleep goes to, by its route with a priority; nothing waits there."""
+    redis, key = served.redis("worker"), f"{served.target().key_prefix}fast\x06\x166"
+    redis.delete(key)
+    return redis, key
 
 
 @pytest.mark.parametrize("wrong", ["no target", "no such file", "nobody listens", "wrong password"])

@@ -95,6 +95,7 @@ class Client:
     def submit_chain(
         self,
         links: Sequence[Step],
+        kwargs: Mapping[str, Any] | None = None,
         *,
         name: str = "",
         limit: float = LIMIT,
@@ -102,10 +103,10 @@ class Client:
         fails: bool = False,
         **options: Any,
     ) -> Call:
-        """Send a chain, and do not wait; its end is the last task's. The options are the first one's."""
-        template = self._wire.template(links, **options)
+        """Send a chain, and do not wait; its end is the last task's. Keyword arguments and options are the first one's."""
+        template = self._wire.template(links, kwargs, **options)
         name = name or " | ".join(task for task, _ in links)
-        return self._submit(template, name, links[0][1], None, limit, due, options.get("eta"), fails)
+        return self._submit(template, name, links[0][1], kwargs, limit, due, options.get("eta"), fails)
 
     def _submit(
         self,
@@ -153,8 +154,9 @@ class Client:
         gevent.killall(self._greenlets)
 
     def _published(self, call: Call, error: Failed | None, now: float) -> None:
-        if call.ended:  # a result may be faster than the acknowledgement
-            self._rows.part(PUBLISH, call, now - call.added)
+        if call.ended:  # a result may be faster than the acknowledgement, or the deadline was
+            if error is None:
+                self._rows.part(PUBLISH, call, now - call.added)
             return
         call.error = error
         self._rows.published(call, error, now)

@@ -1,9 +1,10 @@
-"""Which tasks are overdue. Most have the same limit: a queue per limit is in order by itself, without a heap."""
+"""Which tasks are overdue."""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count
 
 from loadtests.generator.call import Call
 
@@ -13,16 +14,17 @@ class Deadlines:
 
     def __init__(self) -> None:
         """Watch nothing."""
-        self._queues: defaultdict[float, deque[Call]] = defaultdict(deque)
+        self._heap: list[tuple[float, int, Call]] = []
+        self._number = count()  # of equal deadlines the first to come is the first to go; calls have no order
 
     def add(self, call: Call) -> None:
-        """Watch a task; within one limit they come in the order in which they are due, or nearly."""
-        self._queues[call.limit].append(call)
+        """Watch a task."""
+        heappush(self._heap, (call.deadline, next(self._number), call))
 
     def overdue(self, now: float) -> Iterator[Call]:
         """Yield, once, what had to end before now and did not."""
-        for queue in self._queues.values():
-            while queue and (queue[0].ended or queue[0].deadline <= now):
-                call = queue.popleft()
-                if not call.ended:
-                    yield call
+        heap = self._heap
+        while heap and (heap[0][2].ended or heap[0][0] <= now):
+            _, _, call = heappop(heap)
+            if not call.ended:
+                yield call

@@ -172,10 +172,11 @@ class OpenModel:
         start = share["start"] - EPOCH
         series_of(self._environment).begin(start)
         running = [gevent.spawn(keep, user, share["part"], share["parts"], start, pace) for user in users]
+        watching = gevent.spawn(pace.watch)
         gevent.joinall(running, raise_error=True)
-        said = pace.done()
         users[0].client.drain(max(user.limit for user in users))
-        self._environment.runner.send_message(DONE, said)
+        watching.kill()
+        self._environment.runner.send_message(DONE, pace.told())
 
 
 def keep(user: ArrivalUser, part: int, parts: int, start: float, pace: Pace) -> None:

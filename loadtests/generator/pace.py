@@ -7,12 +7,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import gevent
+
 from loadtests.generator.call import clock
 
 LAG = 0.05  # seconds that an arrival may be late
 LATE = 0.01  # share of arrivals that may be later than that
 BUSY = 0.9  # share of one core: beyond it, answers wait for the generator
 LEAST = 1.0  # seconds for which that has to go on: a single task takes all of its moment
+STILL = 1.0  # seconds that nothing may happen: results that came meanwhile look as late as that
+LOOK = 0.1  # seconds between two looks
 
 
 @dataclass
@@ -21,26 +25,36 @@ class Pace:
 
     arrivals: int = 0
     late: int = 0
-    worst: float = 0.0  # seconds
-    busy: float = 0.0  # share of one core, from the first arrival to the last
-
-    def __post_init__(self) -> None:
-        """Start the clocks."""
-        self._began = clock(), time.process_time()
+    worst: float = 0.0  # seconds that an arrival was late
+    busy: float = 0.0  # share of one core in the busiest stretch of LEAST seconds
+    still: float = 0.0  # seconds that a look was late: nobody had a turn
 
     def arrived(self, lag: float) -> None:
         """Count an arrival that was so many seconds late."""
-        if not self.arrivals:
-            self._began = clock(), time.process_time()
         self.arrivals += 1
         if lag > LAG:
             self.late += 1
         self.worst = max(self.worst, lag)
 
-    def done(self) -> dict[str, Any]:
-        """Stop the clocks; return plain data, for the master."""
-        wall, used = clock() - self._began[0], time.process_time() - self._began[1]
-        self.busy = used / wall if wall >= LEAST else 0.0
+    def watch(self) -> None:
+        """Look again and again, for ever, whether the process gets its turn: results have to be read, too."""
+        began, used = clock(), time.process_time()
+        while True:
+            before = clock()
+            gevent.sleep(LOOK)
+            self.looked(clock() - before - LOOK)
+            wall = clock() - began
+            if wall >= LEAST:
+                spent = time.process_time()
+                self.busy = max(self.busy, (spent - used) / wall)
+                began, used = began + wall, spent
+
+    def looked(self, lag: float) -> None:
+        """Count a look that was so many seconds late."""
+        self.still = max(self.still, lag)
+
+    def told(self) -> dict[str, Any]:
+        """Return plain data, for the master."""
         return asdict(self)
 
     @property
@@ -49,7 +63,9 @@ class Pace:
         if self.arrivals and self.late > LATE * self.arrivals:
             return f"{self.late} of {self.arrivals} arrivals were over {LAG:g} s late, the worst {self.worst:.3g} s"
         if self.busy > BUSY:
-            return f"it used {self.busy:.0%} of a core"
+            return f"it used {self.busy:.0%} of a core for a second"
+        if (still := max(self.still, self.worst)) > STILL:
+            return f"it stood still for {still:.3g} s"
         return ""
 
 

@@ -63,9 +63,11 @@ class Publisher:
         open_ = deque(batch)
         try:
             self._link = self._link or self._connect()
+            # what was given up while we connected has counted as lost: it must not run all the same
+            open_ = deque(call for call in batch if not call.ended)
             now = self._flushed = clock()
             parts = []
-            for call in batch:
+            for call in open_:
                 call.sent = now
                 key, message = call.key, call.message
                 parts.append(

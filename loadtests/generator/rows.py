@@ -92,7 +92,7 @@ class Rows:
             self._series.failed(call.name, call.due, str(error))
         else:
             self._series.took(kind, call.name, call.due, seconds)
-            self._series.ended(call.due + seconds)
+            self._series.ended(call.name, call.due + seconds)
         self._environment.events.request.fire(
             request_type=kind,
             name=call.name,

@@ -33,6 +33,9 @@ class Series:
         """Begin now, unless `begin` is called."""
         self.figures = Figures()
         self._start = clock()
+        # of the whole run: `live` must not go through all seconds of it in each
+        self._tasks: set[str] = set()
+        self._errors: Counter[str] = Counter()
 
     def begin(self, start: float) -> None:
         """Set time 0, by `clock`."""
@@ -45,11 +48,19 @@ class Series:
 
     def failed(self, task: str, due: float, error: str) -> None:
         """Count a task without a good end."""
+        self._errors[error] += 1
         self.figures.failed(int(due - self._start), task, error)
 
-    def ended(self, now: float) -> None:
+    def ended(self, task: str, now: float) -> None:
         """Count a good end."""
+        self._tasks.add(task)
         self.figures.ended[int(now - self._start)] += 1
+
+    def add(self, figures: Figures) -> None:
+        """Take in what another process has measured since the last time."""
+        self._tasks.update(figures.tasks)
+        self._errors.update(figures.errors())
+        self.figures.add(figures)
 
     def take(self) -> dict[str, Any]:
         """Return what there is since the last time, as plain data."""
@@ -60,17 +71,17 @@ class Series:
         """Return what is known of the last seconds that are over, and of the whole run."""
         now = int(clock() - self._start)
         times: Counter[float] = Counter()
-        for (second, kind, _), cell in list(self.figures.cells.items()):
-            if kind == WHOLE and now - WINDOW <= second < now:
-                times.update(cell.times)
+        for second in range(now - WINDOW, now):
+            for task in self._tasks:
+                if cell := self.figures.cells.get((second, WHOLE, task)):
+                    times.update(cell.times)
         ended = self.figures.ended
-        errors = self.figures.errors()
         return {
             "began": self.figures.began,
             "second": now,
             "ended": ended.total(),
-            "failed": errors.total(),
-            "lost": lost(errors.items()),
+            "failed": self._errors.total(),
+            "lost": lost(self._errors.items()),
             "rate": sum(ended[second] for second in range(now - WINDOW, now)) / WINDOW,
             "p50": percentile(times, 0.5) if times else 0.0,
             "p95": percentile(times, 0.95) if times else 0.0,
@@ -92,7 +103,7 @@ def _install(environment: Environment, **_: Any) -> None:
         return
     if isinstance(environment.runner, MasterRunner):
         environment.events.worker_report.add_listener(
-            lambda data, **_: series.figures.add(Figures.of(data["figures"])) if "figures" in data else None
+            lambda data, **_: series.add(Figures.of(data["figures"])) if "figures" in data else None
         )
     if FILE in os.environ:
         file = Path(os.environ[FILE])

@@ -1,8 +1,9 @@
 """Runs before and runs after: what has changed beyond the noise.
 
 A verdict needs at least five runs on either side, and is an interval (shift.py), never a difference of two numbers. At 99 %
-and five runs each, a change is named when all runs after lie on one side of all runs before. A run has some thirty
-measures, so a lesser level would name one of them now and then where nothing has changed.
+and five runs each, a change is named when all runs after lie on one side of all runs before: by chance once in 252
+measures on either side. A run of many kinds of tasks has ninety measures, so one is named now and then where nothing has
+changed; what fails a campaign is only what has an objective.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import NotPossible
@@ -17,10 +18,13 @@ from loadtests.run.progress import Telling
 
 KEPT, BROKEN, SATURATED = 0, 1, 3
 LOAD, JUNIT, BASELINE = "load.json", "junit.xml", "baseline.json"
+FILES = (LOAD, PAGE, REPORT, LOG, FIGURES, JUNIT)  # of a run
 
 
 def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
     """Run a workload, once or again and again, tell what became of it, and return the exit code.
+
+    A run after which no further one makes sense is the last: its generator was too slow, or it left tasks behind.
 
     Args:
         asked: what is run.
@@ -29,42 +33,62 @@ def campaign(asked: Asked, folder: Path, runs: int, *, baseline: bool) -> int:
         baseline: keep these runs as those that later ones are held against.
 
     Raises:
-        NotPossible: if a run cannot be done.
+        NotPossible: if a run cannot be done, or fewer could be than were asked.
     """
     before = None if baseline else _before(asked, folder / BASELINE)
+    places = [folder / f"run-{number}" for number in range(1, runs + 1)] if runs > 1 else [folder]
+    _clear(folder)
     records: list[Record] = []
-    for number in range(1, runs + 1):
-        place = folder / f"run-{number}" if runs > 1 else folder
+    for number, place in enumerate(places, start=1):
         if runs > 1:
             print(f"run {number} of {runs}")
         record = _run(asked, place)
-        if record.figures.complaint:
-            print(record.figures.complaint, file=sys.stderr)
-            return SATURATED
         records.append(record)
-        tell(record)
-        if record.drained is None and number < runs:
-            print(f"Run {number} left tasks behind, so no further one is begun: it would have to do them, too.")
+        if record.figures.complaint:
             break
-    changes = before.compare(records) if before else []
-    for number, record in enumerate(records, start=1):
-        place = folder / f"run-{number}" if runs > 1 else folder
-        write_junit(place / JUNIT, record, changes if number == len(records) else ())
-        write_report(record, place, [one for one in records if one is not record])
+        tell(record)
+        if record.drained is None:
+            break
+    judged = [record for record in records if not record.figures.complaint]
+    changes = before.compare(judged) if before and judged else []
+    demanded = [change for change in changes if (change.measure, change.task) in asked.demanded]
+    for place, record in zip(places, records, strict=False):
+        if not record.figures.complaint:
+            write_junit(place / JUNIT, record, demanded if record is judged[-1] else ())
+        write_report(record, place, [one for one in judged if one is not record])
     tell_changes(changes)
-    if baseline and len(records) == runs:
-        Baseline.of(records).write(folder / BASELINE)
-        print(f"{folder / BASELINE}: {len(records)} runs that later ones are held against")
-    print(", ".join(str(file) for file in _files(folder, runs)))
-    complaints = [said for said in (broken(records), worse(changes)) if said]
-    for said in complaints:
+    if baseline and len(judged) == runs:
+        Baseline.of(judged).write(folder / BASELINE)
+        print(f"{folder / BASELINE}: {runs} runs that later ones are held against")
+    print(", ".join(str(file) for file in _files(places[len(records) - 1])))
+    return _code(records, broken(judged), worse(demanded), runs)
+
+
+def _code(records: Sequence[Record], broken: str, worse: str, runs: int) -> int:
+    """Say what has to be said, and return the exit code: what was found broken stays so, whatever came afterwards."""
+    slow = records[-1].figures.complaint
+    for said in filter(None, (broken, worse, slow)):
         print(said, file=sys.stderr)
-    return BROKEN if complaints else KEPT
+    if broken or worse:
+        return BROKEN
+    if slow:
+        return SATURATED
+    if len(records) < runs:
+        raise NotPossible(
+            f"{len(records)} of {runs} runs were done: the last left tasks behind, which a further one would have to do, "
+            "too. Ask for less, or give the queues more workers; no baseline was kept."
+        )
+    return KEPT
+
+
+def _clear(folder: Path) -> None:
+    """Delete what a campaign before has left, single or of several runs: it must not pass for this one's."""
+    for place in (folder, *folder.glob("run-*")):
+        for name in FILES:
+            (place / name).unlink(missing_ok=True)
 
 
 def _run(asked: Asked, folder: Path) -> Record:
-    for name in (LOAD, JUNIT, PAGE):  # of a run before, which must not pass for this one's
-        (folder / name).unlink(missing_ok=True)
     with Telling() as telling:
         record = run_once(asked, folder, telling)
     record.write(folder / LOAD)
@@ -91,8 +115,6 @@ def _before(asked: Asked, file: Path) -> Baseline | None:
     return found
 
 
-def _files(folder: Path, runs: int) -> list[Path]:
-    """Return what there is to look at, of the last run."""
-    last = folder / f"run-{runs}" if runs > 1 else folder
-    names = (LOAD, PAGE, REPORT, LOG, FIGURES, JUNIT)
-    return [last / name for name in names if (last / name).exists()]
+def _files(folder: Path) -> list[Path]:
+    """Return what there is to look at."""
+    return [folder / name for name in FILES if (folder / name).exists()]

@@ -15,7 +15,7 @@ from drill.nemesis import inflict
 from drill.schedule import Planned, schedule
 from drill.targets.target import Target
 from engine.errors import NotPossible
-from loadtests.record import Happened
+from loadtests.record import Happened, Verdict
 from loadtests.schedule import schedule_of
 from settings.model.load import LoadProfile
 from settings.names import nearest
@@ -132,6 +132,18 @@ class Chaos:
         """Faults that did not happen, as others took longer than there was time."""
         happened = sum(event.kind is Kind.FAULT for event in self._history)
         return [planned.fault.name for planned in self._planned[happened:]]
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Whether all that was planned happened, if anything was: what was never hurt has proven nothing."""
+        if not self._planned:
+            return []
+        planned, missed = len(self._planned), self.missed
+        note = f"no time was left for {', '.join(missed)}" if missed else ""
+        done = planned - len(missed)
+        return [
+            Verdict(f"happened at least {planned} faults", "happened", None, planned, done, not missed, "faults", note)
+        ]
 
     def happened(self, began: float) -> list[Happened]:
         """Return what happened, with times since the run began."""

@@ -37,6 +37,11 @@ class Asked:
     command: str
 
     @property
+    def demanded(self) -> set[tuple[str, str | None]]:
+        """Measures, and of which tasks, that have an objective."""
+        return {(slo.measure, slo.task) for slo in self.slos}
+
+    @property
     def patience(self) -> float:
         """Seconds after the last arrival in which nothing may wait any more, or it never does."""
         limits = [kind.limit + kind.countdown for kind in self.profile.tasks]
@@ -83,8 +88,6 @@ def run_once(asked: Asked, folder: Path, telling: Telling) -> Record:
         _drain(watcher, watcher.last_arrival + asked.patience)
         emptied = watcher.emptied
     broker.close()
-    for fault in chaos.missed:
-        telling.say(f"{fault} did not happen: there was no time left for it.")
     return _judged(asked, figures, watcher, chaos, emptied, total)
 
 
@@ -118,5 +121,5 @@ def _judged(
         drained=None if emptied is None else max(0.0, emptied - began - total),
     )
     if not figures.complaint:
-        record.verdicts = judge(record, asked.slos)
+        record.verdicts = [*judge(record, asked.slos), *chaos.verdicts]
     return record

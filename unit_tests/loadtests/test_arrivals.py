@@ -87,3 +87,12 @@ def test_a_trace_is_replayed_at_its_times_and_faster_where_asked() -> None:
 def test_what_can_be_no_schedule_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"schedule|piece|trace"):
         wrong()  # type: ignore[operator]
+
+
+def test_a_schedule_may_end_in_a_pause() -> None:
+    """29 arrivals come to 28.999999999999996 of them: the last must not be looked for in the pause."""
+    schedule = Rates([Piece(100, 0.29, 0.29), Piece(10, 0, 0)])
+    assert schedule.count(100) < 29
+    times = list(arrivals(schedule))
+    assert len(times) == 29
+    assert times[-1] == pytest.approx(100)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import gevent
+
 from loadtests.generator.pace import Pace, verdict
 
 
@@ -26,9 +30,30 @@ def test_one_without_cpu_to_spare_is_named() -> None:
     assert "95% of a core" in verdict([pace(0.001, busy=0.95)], 1)
 
 
-def test_a_single_arrival_is_no_busy_generator() -> None:
-    alone = pace(0.0)
-    assert Pace(**alone.done()).busy == 0.0
+def test_one_that_stands_still_is_named_however_few_arrivals_that_concerns() -> None:
+    late = pace(*[0.001] * 999, 1.2)
+    waiting = pace(0.001)
+    waiting.looked(1.3)
+    assert "it stood still for 1.2 s" in verdict([late], 1)
+    assert "it stood still for 1.3 s" in verdict([waiting], 1)
+
+
+def watched(burn: float) -> Pace:
+    """Watch a process that takes so much of the CPU every 0.02 s, until it has been judged."""
+    kept = Pace()
+    watching = gevent.spawn(kept.watch)
+    until = time.monotonic() + 10
+    while not kept.busy and time.monotonic() < until:
+        gevent.sleep(0.02 - burn)
+        end = time.process_time() + burn
+        while time.process_time() < end:
+            pass
+    watching.kill()
+    return kept
+
+
+def test_a_watch_tells_a_busy_process_from_one_that_waits() -> None:
+    assert watched(0.0).busy < 0.5 < watched(0.018).busy
 
 
 def test_one_that_does_not_tell_is_missed() -> None:
@@ -36,5 +61,5 @@ def test_one_that_does_not_tell_is_missed() -> None:
 
 
 def test_a_pace_survives_the_way_to_the_master() -> None:
-    told = pace(0.001, 0.2).done()
+    told = pace(0.001, 0.2).told()
     assert Pace(**told).worst == 0.2

@@ -91,3 +91,11 @@ def test_nothing_happens_where_nothing_is_planned() -> None:
     chaos.begin(time.time())
     chaos.end()
     assert not target.done
+
+
+def test_a_fault_that_did_not_happen_is_no_pass() -> None:
+    chaos = Chaos(Recording(), plan(profile("worker-term", "redis-kill"), Recording()), lambda _: None)
+    (verdict,) = chaos.verdicts
+    assert (verdict.kept, verdict.value, verdict.bound) == (False, 0, 2)
+    assert verdict.note.startswith("no time was left for ")
+    assert not Chaos(None, [], lambda _: None).verdicts
