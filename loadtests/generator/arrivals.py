@@ -89,9 +89,8 @@ class Rates:
         """Return when the count reaches a number; infinity where it never does."""
         if number > self._counts[-1] + ROUNDING:
             return float("inf")
-        number = min(
-            number, self._counts[-1]
-        )  # what rounding left over must not fall into a piece where nothing arrives
+        # what rounding left over must not fall into a last piece where nothing arrives
+        number = min(number, self._counts[-1])
         # the first piece that reaches it: where nothing arrives, the count stands still
         index = min(max(0, bisect_left(self._counts, number) - 1), len(self._pieces) - 1)
         left = number - self._counts[index]
