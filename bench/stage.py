@@ -18,6 +18,7 @@ import yaml
 from bench.run import CHECKOUT, Run
 from settings.fleet import Fleet
 from settings.loader import load
+from settings.problem import InventoryRefused
 from settings.secrets import passwords_yaml, write_private
 
 INVENTORY = CHECKOUT / "inventories" / "integration"
@@ -117,8 +118,13 @@ def stage(run: Run, variant: Variant, images: Mapping[str, str]) -> Staged:
 
 def _do(inventory: Path, *words: str) -> None:
     done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotStaged(f"{inventory}:\n{done.stdout}{done.stderr}")
+    if not done.returncode:
+        return
+    try:
+        load(inventory)
+    except InventoryRefused as error:  # Ansible says the same thrice
+        raise NotStaged(str(error)) from None
+    raise NotStaged(f"{inventory}:\n{done.stdout}{done.stderr}")
 
 
 def _hosts(variant: Variant, addresses: Mapping[str, str]) -> dict[str, Any]:
