@@ -53,7 +53,7 @@ def test_a_generator_that_stands_still_while_results_are_awaited_decides_nothing
     wait_until("all is sent", lambda: redis.llen(key) == 20, 30)
     stand_still(run.process.pid, 1.5)
     run.rows(code=3)
-    assert "it stood still for 1." in run.output
+    assert "it stood still for " in run.output
 
 
 def test_what_was_given_up_before_it_could_be_sent_is_never_sent(served: Stack) -> None:

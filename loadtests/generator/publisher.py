@@ -63,7 +63,7 @@ class Publisher:
         open_ = deque(batch)
         try:
             self._link = self._link or self._connect()
-            # what was given up while we connected has counted as lost: it must not run all the same
+            # what was given up while it waited has counted as lost: it must not run all the same
             open_ = deque(call for call in batch if not call.ended)
             now = self._flushed = clock()
             parts = []

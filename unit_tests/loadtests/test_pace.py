@@ -38,8 +38,8 @@ def test_one_that_stands_still_is_named_however_few_arrivals_that_concerns() -> 
     assert "it stood still for 1.3 s" in verdict([waiting], 1)
 
 
-def watched(burn: float) -> Pace:
-    """Watch a process that takes so much of the CPU every 0.02 s, until it has been judged."""
+def watched(burn: float) -> float:
+    """Return the share of a core of a process that takes so many seconds of the CPU every 0.02 s, once it is judged."""
     kept = Pace()
     watching = gevent.spawn(kept.watch)
     until = time.monotonic() + 10
@@ -49,11 +49,12 @@ def watched(burn: float) -> Pace:
         while time.process_time() < end:
             pass
     watching.kill()
-    return kept
+    return kept.busy
 
 
 def test_a_watch_tells_a_busy_process_from_one_that_waits() -> None:
-    assert watched(0.0).busy < 0.5 < watched(0.018).busy
+    assert 0 < watched(0.0) < 0.5
+    assert any(watched(0.018) > 0.5 for _ in range(5))  # others on the machine may take the core for a second
 
 
 def test_one_that_does_not_tell_is_missed() -> None:
